@@ -1,0 +1,119 @@
+//! The kernel's error.
+
+use crate::StreamKey;
+use std::sync::Arc;
+
+/// The result of a kernel call.
+pub type Result<T, E = StreamError> = std::result::Result<T, E>;
+
+/// Why the kernel, or a protocol running on it, refused or failed.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum StreamError {
+    /// Another session publishes the stream, and the takeover policy keeps it.
+    #[error("stream {key} is already being published")]
+    StreamAlreadyPublishing {
+        /// The stream asked for.
+        key: StreamKey,
+    },
+    /// The engine publishes as many streams as it was allowed to.
+    #[error("the limit of {limit} publishers is reached")]
+    PublisherLimitReached {
+        /// The limit, from [`EngineBuilder::max_publishers`](crate::EngineBuilder::max_publishers).
+        limit: usize,
+    },
+    /// The stream is not live.
+    #[error("stream {0} is not live")]
+    StreamNotFound(StreamKey),
+    /// The application does not exist.
+    #[error("application {0:?} does not exist")]
+    AppNotFound(crate::AppName),
+    /// The application exists already.
+    #[error("application {0:?} exists already")]
+    AppAlreadyExists(crate::AppName),
+    /// The authenticator refused.
+    #[error("not authorised: {reason}")]
+    Unauthorized {
+        /// Why, in words that may be shown to the peer.
+        reason: String,
+    },
+    /// The name cannot be used.
+    #[error("the {what} name {reason}")]
+    InvalidKey {
+        /// Which name.
+        what: &'static str,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The publish session has ended: it finished, was reaped, replaced or ended by the host.
+    #[error("the publish session of {key} has ended: {reason}")]
+    SessionEnded {
+        /// The stream.
+        key: StreamKey,
+        /// Why it ended.
+        reason: crate::EndReason,
+    },
+    /// The handle was obtained to play, not to publish.
+    #[error("this handle of {0} may not publish")]
+    NotPublisher(StreamKey),
+    /// A documented limit was exceeded.
+    #[error("{what} exceeds the limit of {max}")]
+    LimitExceeded {
+        /// What is limited.
+        what: &'static str,
+        /// The limit.
+        max: u64,
+    },
+    /// The engine is shutting down.
+    #[error("the engine is shutting down")]
+    ShuttingDown,
+    /// The object does not exist.
+    #[error("storage object {0:?} does not exist")]
+    StorageNotFound(String),
+    /// Storage failed.
+    #[error("storage: {action} {object:?}")]
+    Storage {
+        /// What was tried.
+        action: &'static str,
+        /// On which object.
+        object: String,
+        /// The cause.
+        #[source]
+        source: Arc<std::io::Error>,
+    },
+    /// A container could not be written or read.
+    #[error(transparent)]
+    Mux(#[from] crate::mux::MuxError),
+    /// The operating system refused.
+    #[error("{context}")]
+    Io {
+        /// What was tried, as in `binding 0.0.0.0:1935`.
+        context: String,
+        /// The cause.
+        #[source]
+        source: Arc<std::io::Error>,
+    },
+    /// A protocol worker failed.
+    #[error("{protocol}")]
+    Protocol {
+        /// The protocol's name.
+        protocol: &'static str,
+        /// The protocol crate's own error.
+        #[source]
+        source: Arc<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl StreamError {
+    /// An input/output error with what was being done.
+    #[must_use]
+    pub fn io(context: impl Into<String>, source: std::io::Error) -> Self {
+        Self::Io { context: context.into(), source: Arc::new(source) }
+    }
+
+    /// A protocol crate's own error, as the reason for which its worker ended.
+    #[must_use]
+    pub fn protocol(protocol: &'static str, source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Protocol { protocol, source: Arc::new(source) }
+    }
+}

@@ -1,0 +1,1 @@
+//! HLS packaging for arcly-core: playlists and segments served from memory.

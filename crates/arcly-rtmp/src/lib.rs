@@ -1,0 +1,1 @@
+//! RTMP for arcly-core: ingest from ffmpeg, OBS and GStreamer.

@@ -1,0 +1,1 @@
+//! Embeddable live-media streaming: the arcly crates behind one set of features.
