@@ -1,0 +1,307 @@
+//! What the tests need beyond Rust: real publishers and players.
+//!
+//! Nothing happens where all is there. Where something is missing and Debian's package tools can be used without a question
+//! being asked, it is installed; otherwise one error names all that is missing and the command that installs it.
+
+use crate::failure::{Failure, Result};
+use crate::process::{Invocation, on_path};
+use crate::steps::Steps;
+use std::thread;
+use std::time::Duration;
+
+/// Something that tests call.
+struct Tool {
+    name: &'static str,
+    package: &'static str,
+    check: Check,
+}
+
+/// How to see that a tool is there.
+#[derive(Debug, Clone, Copy)]
+enum Check {
+    /// All of these executables are on the `PATH`.
+    AllOf(&'static [&'static str]),
+    /// One of these executables is on the `PATH`.
+    OneOf(&'static [&'static str]),
+    /// GStreamer has all of these elements.
+    Elements(&'static [&'static str]),
+}
+
+/// Each GStreamer package is recognised by elements that it alone brings.
+const TOOLS: &[Tool] = &[
+    Tool {
+        name: "ffmpeg and ffprobe",
+        package: "ffmpeg",
+        check: Check::AllOf(&["ffmpeg", "ffprobe"]),
+    },
+    Tool {
+        name: "Chromium",
+        package: "chromium",
+        check: Check::OneOf(&[
+            "chromium",
+            "chromium-browser",
+            "google-chrome",
+            "google-chrome-stable",
+        ]),
+    },
+    Tool {
+        name: "gst-launch-1.0",
+        package: "gstreamer1.0-tools",
+        check: Check::AllOf(&["gst-launch-1.0", "gst-inspect-1.0"]),
+    },
+    Tool {
+        name: "GStreamer's base plugins",
+        package: "gstreamer1.0-plugins-base",
+        check: Check::Elements(&["videotestsrc", "audiotestsrc"]),
+    },
+    Tool {
+        name: "GStreamer's good plugins",
+        package: "gstreamer1.0-plugins-good",
+        check: Check::Elements(&["flvmux", "souphttpsrc"]),
+    },
+    Tool {
+        name: "GStreamer's bad plugins",
+        package: "gstreamer1.0-plugins-bad",
+        check: Check::Elements(&["rtmp2sink", "hlsdemux", "tsdemux"]),
+    },
+    Tool {
+        name: "GStreamer's ugly plugins",
+        package: "gstreamer1.0-plugins-ugly",
+        check: Check::Elements(&["x264enc"]),
+    },
+    Tool {
+        name: "GStreamer's libav plugins",
+        package: "gstreamer1.0-libav",
+        check: Check::Elements(&["avdec_h264", "avenc_aac"]),
+    },
+];
+
+/// How often an installation is tried: a mirror may be in the middle of an update.
+const ATTEMPTS: u32 = 3;
+
+/// The pause between two attempts.
+const PAUSE: Duration = Duration::from_secs(5);
+
+/// How packages can be installed here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Installer {
+    AptAsRoot,
+    AptBySudo,
+    /// Not without a question or not at all. Whether there is an `apt-get` decides what to recommend.
+    None {
+        apt: bool,
+    },
+}
+
+/// `cargo xtask setup`.
+pub(crate) fn run(steps: &mut Steps) -> Result {
+    steps.run("setup", || {
+        let missing = missing(is_there);
+        if missing.is_empty() {
+            println!("all that the tests need is installed");
+            return Ok(());
+        }
+        let commands = install_commands(installer(), &missing).map_err(Failure::Missing)?;
+        for attempt in 1..=ATTEMPTS {
+            let outcome = commands.iter().try_for_each(|command| {
+                let (program, arguments) = command.split_first().unwrap_or((&"true", &[]));
+                Invocation::program(program, arguments)
+                    .env("DEBIAN_FRONTEND", "noninteractive")
+                    .run()
+            });
+            match outcome {
+                Ok(()) => break,
+                Err(failure) if attempt == ATTEMPTS => {
+                    return Err(failed_to_install(&failure, &missing));
+                }
+                Err(failure) => {
+                    println!("{failure}; attempt {attempt} of {ATTEMPTS}, trying again")
+                }
+            }
+            thread::sleep(PAUSE);
+        }
+        let still_missing = self::missing(is_there);
+        if still_missing.is_empty() {
+            Ok(())
+        } else {
+            Err(Failure::Missing(still_missing_text(&still_missing)))
+        }
+    })
+}
+
+fn missing(is_there: impl Fn(Check) -> bool) -> Vec<&'static Tool> {
+    TOOLS.iter().filter(|tool| !is_there(tool.check)).collect()
+}
+
+fn is_there(check: Check) -> bool {
+    match check {
+        Check::AllOf(programs) => programs.iter().all(|program| on_path(program)),
+        Check::OneOf(programs) => programs.iter().any(|program| on_path(program)),
+        Check::Elements(elements) => elements.iter().all(|element| {
+            Invocation::program("gst-inspect-1.0", &["--exists", element]).succeeds()
+        }),
+    }
+}
+
+fn installer() -> Installer {
+    if !on_path("apt-get") {
+        return Installer::None { apt: false };
+    }
+    let is_root = Invocation::program("id", &["-u"])
+        .capture()
+        .is_ok_and(|user| user.trim_ascii() == b"0");
+    if is_root {
+        Installer::AptAsRoot
+    } else if on_path("sudo") && Invocation::program("sudo", &["-n", "true"]).succeeds() {
+        Installer::AptBySudo
+    } else {
+        Installer::None { apt: true }
+    }
+}
+
+/// The commands that install what is missing, or the text that says what to do by hand.
+fn install_commands(
+    installer: Installer,
+    missing: &[&Tool],
+) -> std::result::Result<Vec<Vec<&'static str>>, String> {
+    let prefix: &[&str] = match installer {
+        Installer::AptAsRoot => &[],
+        // sudo clears the environment, so what keeps apt from asking is set behind it.
+        Installer::AptBySudo => &["sudo", "-n", "env", "DEBIAN_FRONTEND=noninteractive"],
+        Installer::None { apt } => return Err(by_hand_text(apt, missing)),
+    };
+    let options = ["-o", "Acquire::Retries=3", "-o", "DPkg::Lock::Timeout=300"];
+    let apt = [prefix, &["apt-get"], &options].concat();
+    let update = [apt.as_slice(), &["update"]].concat();
+    let install = [
+        apt.as_slice(),
+        &["install", "--yes", "--no-install-recommends"],
+        &packages(missing),
+    ]
+    .concat();
+    Ok(vec![update, install])
+}
+
+fn by_hand_text(apt: bool, missing: &[&Tool]) -> String {
+    let packages = packages(missing).join(" ");
+    if apt {
+        format!(
+            "the tests need {}, and installing it takes root or sudo without a password. Install it with:\n\n  \
+             sudo apt-get update && sudo apt-get install --yes --no-install-recommends {packages}\n",
+            names(missing)
+        )
+    } else {
+        format!(
+            "the tests need {}, and there is no apt-get here to install it with. Install it with the package manager of \
+             this system; the packages of Debian 12 are:\n\n  apt-get install --no-install-recommends {packages}\n",
+            names(missing)
+        )
+    }
+}
+
+fn failed_to_install(failure: &Failure, missing: &[&Tool]) -> Failure {
+    Failure::Missing(format!(
+        "the tests need {}, and {ATTEMPTS} attempts to install it failed, the last with: {failure}\n\
+         Once the package mirror can be reached, install it with:\n\n  \
+         apt-get update && apt-get install --yes --no-install-recommends {}\n",
+        names(missing),
+        packages(missing).join(" ")
+    ))
+}
+
+fn still_missing_text(missing: &[&Tool]) -> String {
+    format!(
+        "{} cannot be found, though installing {} succeeded",
+        names(missing),
+        packages(missing).join(" ")
+    )
+}
+
+fn names(tools: &[&Tool]) -> String {
+    tools
+        .iter()
+        .map(|tool| tool.name)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+fn packages(tools: &[&Tool]) -> Vec<&'static str> {
+    tools.iter().map(|tool| tool.package).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A machine with ffmpeg and nothing else.
+    fn only_ffmpeg(check: Check) -> bool {
+        matches!(check, Check::AllOf(programs) if programs.contains(&"ffmpeg"))
+    }
+
+    #[test]
+    fn nothing_is_missing_where_all_is_there() {
+        assert!(missing(|_| true).is_empty());
+    }
+
+    #[test]
+    fn only_what_is_missing_is_installed() {
+        let missing = missing(only_ffmpeg);
+        let [update, install] = install_commands(Installer::AptAsRoot, &missing)
+            .unwrap()
+            .try_into()
+            .unwrap();
+        assert!(
+            update.starts_with(&["apt-get"]) && update.ends_with(&["update"]),
+            "{update:?}"
+        );
+        assert!(
+            install.contains(&"--yes") && install.contains(&"--no-install-recommends"),
+            "{install:?}"
+        );
+        assert!(
+            install.contains(&"chromium")
+                && install.contains(&"gstreamer1.0-libav")
+                && !install.contains(&"ffmpeg"),
+            "{install:?}"
+        );
+    }
+
+    #[test]
+    fn sudo_never_asks() {
+        for command in install_commands(Installer::AptBySudo, &missing(|_| false)).unwrap() {
+            assert!(
+                command.starts_with(&[
+                    "sudo",
+                    "-n",
+                    "env",
+                    "DEBIAN_FRONTEND=noninteractive",
+                    "apt-get"
+                ]),
+                "{command:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn without_rights_one_error_names_every_tool_and_the_command() {
+        for apt in [true, false] {
+            let text = install_commands(Installer::None { apt }, &missing(|_| false)).unwrap_err();
+            for tool in TOOLS {
+                assert!(
+                    text.contains(tool.name) && text.contains(tool.package),
+                    "{} is not in {text}",
+                    tool.name
+                );
+            }
+            assert!(text.contains("apt-get install"));
+            assert_eq!(text.contains("sudo apt-get"), apt);
+        }
+    }
+
+    #[test]
+    fn a_program_that_does_not_exist_is_not_there() {
+        assert!(!is_there(Check::AllOf(&["cargo", "no-such-program"])));
+        assert!(is_there(Check::OneOf(&["cargo", "no-such-program"])));
+        assert!(!is_there(Check::Elements(&["no-such-element"])));
+    }
+}
