@@ -1,5 +1,6 @@
 //! The live-media streaming kernel.
 
+mod bus;
 mod codec_id;
 mod error;
 mod frame;
@@ -11,6 +12,9 @@ mod timestamp;
 #[cfg(feature = "codec")]
 pub use arcly_codec as codec;
 
+pub use bus::{
+    Delivery, LagObserver, LogItem, Retention, Shared, StartAt, SubscribeOptions, Subscription, SubscriptionEnd,
+};
 pub use codec_id::CodecId;
 pub use error::{Result, StreamError};
 pub use frame::{FrameFlags, MediaFrame, MediaKind, TrackId, WallClock};

@@ -1,0 +1,365 @@
+//! Reading a log: [`Subscription`] and what it hands out.
+
+use super::LogItem;
+use super::chunk::{Chunk, Preamble};
+use super::cursor::{Current, Cursor, Readiness};
+use super::log::Log;
+use super::sync::Arc;
+use super::wake::Place;
+use std::fmt;
+use std::future::poll_fn;
+use std::ops::Deref;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// Where in a stream a subscription starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum StartAt {
+    /// At the newest keyframe that is kept, with the codec configs in force there: a picture at once. At the next one
+    /// where none is kept.
+    #[default]
+    LatestKeyframe,
+    /// At the next keyframe to come, with the codec configs in force there: the least latency with a whole picture.
+    NextKeyframe,
+    /// With the next frame, whatever it is, and without codec configs: for statistics, or in combination with
+    /// [`StreamHandle::replay_buffer`](crate::StreamHandle::replay_buffer).
+    Live,
+    /// At the last keyframe that lies at least this far back; the oldest one kept where none does.
+    Back(Duration),
+}
+
+/// Settings of one subscription.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SubscribeOptions {
+    /// Where to start.
+    pub start: StartAt,
+    /// How many frames may be missed, by falling behind again and again without ever catching up, before the subscription is
+    /// evicted. `None`: any number.
+    pub max_lag: Option<u64>,
+}
+
+impl SubscribeOptions {
+    /// The default of [`max_lag`](Self::max_lag): about 50 s of a stream with 30 + 47 frames a second.
+    pub const DEFAULT_MAX_LAG: u64 = 4_096;
+
+    /// The default options, starting at `start`.
+    #[must_use]
+    pub const fn start(start: StartAt) -> Self {
+        Self { start, max_lag: Some(Self::DEFAULT_MAX_LAG) }
+    }
+
+    /// Sets [`max_lag`](Self::max_lag).
+    #[must_use]
+    pub const fn max_lag(mut self, frames: Option<u64>) -> Self {
+        self.max_lag = frames;
+        self
+    }
+}
+
+impl Default for SubscribeOptions {
+    fn default() -> Self {
+        Self::start(StartAt::LatestKeyframe)
+    }
+}
+
+/// Why a subscription hands out nothing more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SubscriptionEnd {
+    /// The publisher ended the stream, and everything has been read.
+    StreamEnded,
+    /// The reader was too slow for too long.
+    Evicted {
+        /// How many items it missed.
+        skipped: u64,
+    },
+}
+
+/// Told when a subscription misses items.
+pub trait LagObserver: Send + Sync + 'static {
+    /// The subscription fell out of what is kept and missed `skipped` items.
+    fn lagged(&self, skipped: u64);
+    /// The subscription missed `skipped` items without catching up and was evicted.
+    fn evicted(&self, skipped: u64);
+}
+
+/// One item, shared with the log and all other readers. Dereferences to it.
+///
+/// Holding one keeps its chunk alive, at most 64 items. To keep an item for long, clone the item itself.
+pub struct Shared<T> {
+    place: SharedPlace<T>,
+    skipped: u64,
+}
+
+enum SharedPlace<T> {
+    Preamble(Arc<Preamble<T>>, usize),
+    Item(Arc<Chunk<T>>, u32),
+}
+
+impl<T: LogItem> Shared<T> {
+    /// The item's number in its stream, counted from 0 without holes. `None` for codec configs that were put before the
+    /// item a subscription started at.
+    #[must_use]
+    pub fn sequence(&self) -> Option<u64> {
+        match &self.place {
+            SharedPlace::Preamble(..) => None,
+            SharedPlace::Item(chunk, slot) => Some(chunk.first_sequence + u64::from(*slot)),
+        }
+    }
+
+    /// How many items this subscription missed directly before this one.
+    #[must_use]
+    pub fn skipped(&self) -> u64 {
+        self.skipped
+    }
+}
+
+impl<T> Clone for Shared<T> {
+    fn clone(&self) -> Self {
+        let place = match &self.place {
+            SharedPlace::Preamble(preamble, index) => SharedPlace::Preamble(Arc::clone(preamble), *index),
+            SharedPlace::Item(chunk, slot) => SharedPlace::Item(Arc::clone(chunk), *slot),
+        };
+        Self { place, skipped: self.skipped }
+    }
+}
+
+impl<T: LogItem> Deref for Shared<T> {
+    type Target = T;
+
+    #[expect(clippy::expect_used, reason = "a `Shared` is made of a filled slot only, and slots are write-once")]
+    fn deref(&self) -> &T {
+        match &self.place {
+            SharedPlace::Preamble(preamble, index) => &preamble.items[*index],
+            SharedPlace::Item(chunk, slot) => chunk.get(*slot).expect("the slot is filled"),
+        }
+    }
+}
+
+impl<T: LogItem + fmt::Debug> fmt::Debug for Shared<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self, f)
+    }
+}
+
+/// One item, borrowed from the log, as [`Subscription::for_each_ready`] hands it out. Dereferences to it.
+#[derive(Debug, Clone, Copy)]
+pub struct Delivery<'a, T> {
+    /// The item.
+    pub item: &'a T,
+    /// Its number in its stream, see [`Shared::sequence`].
+    pub sequence: Option<u64>,
+    /// How many items this subscription missed directly before this one.
+    pub skipped: u64,
+}
+
+impl<T> Deref for Delivery<'_, T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        self.item
+    }
+}
+
+/// A reader of a stream.
+///
+/// Frames are read in one of three ways, cheapest last:
+///
+/// * [`recv`](Self::recv) — one shared frame at a time; the simplest.
+/// * [`recv_many`](Self::recv_many) — all that is ready, as shared frames.
+/// * [`ready`](Self::ready), then [`for_each_ready`](Self::for_each_ready) — all that is ready, borrowed; nothing is counted
+///   or copied. What an output that serialises frames wants.
+///
+/// All of them are cancel-safe: a call that is dropped before it completes has taken nothing.
+///
+/// A subscription that falls behind what its stream keeps goes on at the newest keyframe; [`Shared::skipped`] on the frame it lands on
+/// says how much is missing.
+///
+/// Readers are woken by tasks on the tokio runtime of the reader that waited first; that runtime has to be driven for all to be woken.
+pub struct Subscription<T: LogItem = crate::MediaFrame> {
+    log: Arc<Log<T>>,
+    cursor: Cursor<T>,
+    place: Place,
+    max_lag: Option<u64>,
+    /// Items missed since the reader last had nothing left to read.
+    behind: u64,
+    total_skipped: u64,
+    end: Option<SubscriptionEnd>,
+    observer: Option<Arc<dyn LagObserver>>,
+}
+
+impl<T: LogItem> Subscription<T> {
+    pub(crate) fn new(
+        log: Arc<Log<T>>,
+        options: SubscribeOptions,
+        observer: Option<Arc<dyn LagObserver>>,
+    ) -> Self {
+        log.reader_joined();
+        let cursor = Cursor::new(&log, options.start);
+        let place = log.hub().join();
+        Self {
+            log,
+            cursor,
+            place,
+            max_lag: options.max_lag,
+            behind: 0,
+            total_skipped: 0,
+            end: None,
+            observer,
+        }
+    }
+
+    /// The next item; `None` once the stream has ended and everything was read, or the subscription was evicted
+    /// ([`end`](Self::end) tells which).
+    pub async fn recv(&mut self) -> Option<Shared<T>> {
+        poll_fn(|cx| self.poll_recv(cx)).await
+    }
+
+    /// [`recv`](Self::recv) for hand-written futures.
+    pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Shared<T>>> {
+        self.poll_ready(cx).map(|ready| if ready { self.try_recv() } else { None })
+    }
+
+    /// The next item, if it is there.
+    pub fn try_recv(&mut self) -> Option<Shared<T>> {
+        if self.seek() != Readiness::Ready {
+            return None;
+        }
+        let skipped = self.take_skipped()?;
+        let place = match self.cursor.current()? {
+            Current::Preamble(preamble, index) => SharedPlace::Preamble(Arc::clone(preamble), index),
+            Current::Item(chunk, slot) => SharedPlace::Item(Arc::clone(chunk), slot),
+        };
+        self.cursor.advance();
+        Some(Shared { place, skipped })
+    }
+
+    /// Waits until there is an item, then appends all that are there to `items`, at most `max`. Returns how many; 0 at the end.
+    pub async fn recv_many(&mut self, items: &mut Vec<Shared<T>>, max: usize) -> usize {
+        if !self.ready().await {
+            return 0;
+        }
+        let before = items.len();
+        while items.len() - before < max
+            && let Some(item) = self.try_recv()
+        {
+            items.push(item);
+        }
+        items.len() - before
+    }
+
+    /// Waits until there is an item to read; false once there will be none any more.
+    pub async fn ready(&mut self) -> bool {
+        poll_fn(|cx| self.poll_ready(cx)).await
+    }
+
+    /// [`ready`](Self::ready) for hand-written futures.
+    pub fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        match self.seek() {
+            Readiness::Ready => return Poll::Ready(true),
+            Readiness::End => return Poll::Ready(false),
+            Readiness::Pending => {}
+        }
+        self.behind = 0;
+        self.place.arm(cx);
+        match self.seek() {
+            Readiness::Pending => Poll::Pending,
+            readiness => {
+                self.place.disarm();
+                Poll::Ready(readiness == Readiness::Ready)
+            }
+        }
+    }
+
+    /// Calls `read` with all items that are there, at most `max`, without waiting. Returns how many.
+    ///
+    /// ```
+    /// # use arcly_core::{MediaFrame, Subscription};
+    /// # async fn write(_: Vec<bytes::Bytes>) {}
+    /// async fn output(mut frames: Subscription) {
+    ///     while frames.ready().await {
+    ///         let mut batch = Vec::new();
+    ///         frames.for_each_ready(64, |frame| batch.push(frame.payload.clone()));
+    ///         write(batch).await;
+    ///     }
+    /// }
+    /// ```
+    pub fn for_each_ready(&mut self, max: usize, mut read: impl FnMut(Delivery<'_, T>)) -> usize {
+        let mut count = 0;
+        while count < max && self.seek() == Readiness::Ready {
+            let Some(skipped) = self.take_skipped() else { break };
+            match self.cursor.current() {
+                Some(Current::Preamble(preamble, index)) => {
+                    read(Delivery { item: &preamble.items[index], sequence: None, skipped });
+                }
+                Some(Current::Item(chunk, slot)) => {
+                    let Some(item) = chunk.get(slot) else { break };
+                    read(Delivery { item, sequence: Some(chunk.first_sequence + u64::from(slot)), skipped });
+                }
+                None => break,
+            }
+            self.cursor.advance();
+            count += 1;
+        }
+        count
+    }
+
+    /// Why there is nothing more to read, once [`recv`](Self::recv) has returned `None`.
+    #[must_use]
+    pub fn end(&self) -> Option<SubscriptionEnd> {
+        self.end
+    }
+
+    /// How many items this subscription has missed in all.
+    #[must_use]
+    pub fn total_skipped(&self) -> u64 {
+        self.total_skipped
+    }
+
+    fn seek(&mut self) -> Readiness {
+        if self.end.is_some() {
+            return Readiness::End;
+        }
+        let readiness = self.cursor.seek(&self.log);
+        if readiness == Readiness::End {
+            self.end = Some(SubscriptionEnd::StreamEnded);
+        }
+        readiness
+    }
+
+    /// Accounts for what was missed before the current item; `None` where it is too much.
+    fn take_skipped(&mut self) -> Option<u64> {
+        let skipped = self.cursor.take_skipped();
+        if skipped > 0 {
+            self.total_skipped += skipped;
+            self.behind += skipped;
+            if let Some(observer) = &self.observer {
+                observer.lagged(skipped);
+            }
+            if self.max_lag.is_some_and(|max| self.behind > max) {
+                if let Some(observer) = &self.observer {
+                    observer.evicted(self.behind);
+                }
+                self.end = Some(SubscriptionEnd::Evicted { skipped: self.behind });
+                return None;
+            }
+        }
+        Some(skipped)
+    }
+}
+
+impl<T: LogItem> Drop for Subscription<T> {
+    fn drop(&mut self) {
+        self.log.reader_left();
+    }
+}
+
+impl<T: LogItem> fmt::Debug for Subscription<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subscription")
+            .field("total_skipped", &self.total_skipped)
+            .field("end", &self.end)
+            .finish_non_exhaustive()
+    }
+}
