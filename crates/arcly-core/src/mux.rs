@@ -85,9 +85,12 @@ pub struct MuxedSegment {
     /// The init segment that the segment needs before it, for containers that have one. The same allocation comes
     /// with each segment until the codec config changes.
     pub init: Option<Bytes>,
-    /// What the segment plays: first to last presentation time of the track that leads, plus the last frame's duration.
+    /// What the segment plays: from the presentation time of its first frame to that of the frame that starts the next
+    /// segment, so that durations add up to media time exactly. Where none follows, to the end of the last frame of the
+    /// track that leads (video, where there is any). Never negative.
     pub duration: TimeDelta,
-    /// Whether the segment starts with a random access point.
+    /// Whether the segment can be decoded without those before it: its first video frame is a random access point, or it
+    /// has no video.
     pub independent: bool,
 }
 
@@ -105,6 +108,10 @@ pub trait SegmentMuxer: Send {
     /// # Errors
     /// Where the frame cannot be carried, see [`MuxError`]; the frame is left out and the segment goes on.
     fn write(&mut self, frame: &MediaFrame) -> Result<(), MuxError>;
+
+    /// How many bytes of the open segment have been written so far, by which the caller can bound it. Frames that the
+    /// muxer still holds back need not count.
+    fn segment_bytes(&self) -> usize;
 
     /// Closes the open segment. `next`, the frame that will start the next one, tells the end of the last frame; without it
     /// (the stream ended) the last frame is taken to last as long as the one before. `None` where the segment is empty.
@@ -142,6 +149,22 @@ where
     M: Muxer + 'static,
 {
     fn new_muxer(&self) -> Box<dyn Muxer> {
+        Box::new(self())
+    }
+}
+
+/// Makes a fresh [`SegmentMuxer`] for each publish of a stream.
+pub trait SegmentMuxerFactory: Send + Sync + 'static {
+    /// A muxer that has seen nothing yet.
+    fn new_segment_muxer(&self) -> Box<dyn SegmentMuxer>;
+}
+
+impl<F, M> SegmentMuxerFactory for F
+where
+    F: Fn() -> M + Send + Sync + 'static,
+    M: SegmentMuxer + 'static,
+{
+    fn new_segment_muxer(&self) -> Box<dyn SegmentMuxer> {
         Box::new(self())
     }
 }

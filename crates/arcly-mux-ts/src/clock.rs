@@ -1,0 +1,219 @@
+//! The system clock that the PCR samples (ISO/IEC 13818-1 2.4.2.2), in ticks of 90 kHz.
+
+use arcly_core::Timestamp;
+
+/// Ticks a second of PTS, DTS and the PCR's base.
+pub(crate) const RATE: u32 = 90_000;
+
+/// The PTS, in ticks of 90 kHz, of media time zero: 10 s.
+///
+/// Every PTS and DTS is the frame's own plus this, modulo 2^33. So B-frames before zero, and a PCR that runs below the first DTS,
+/// do not start a stream just before the wrap, which some players take badly.
+pub const TIMESTAMP_BASE: i64 = 10 * 90_000;
+
+/// The largest step of the PCR: 40 ms (DVB, ETSI TS 101 154 4.1.5.3; ISO/IEC 13818-1 2.7.2 allows 100 ms).
+const PCR_INTERVAL: i64 = 40 * 90;
+
+/// After how long PAT and PMT are due again. They are written at the first PCR or frame past it, so at most
+/// [`PCR_INTERVAL`] later: within 100 ms (ETSI TR 101 211 4.4).
+const TABLES_DUE: i64 = 60 * 90;
+
+/// The longest forward step that is filled with PCRs. A longer one is a jump of the clock, and marked so. It bounds
+/// what a frame can add: 125 packets.
+const MAX_FILL: i64 = 5 * 90_000;
+
+/// How long the track that carries the PCR may have no frame before other tracks drive the clock past its last one.
+const STALL: i64 = 2 * 90_000;
+
+/// `time` on the output's clock, not reduced to 33 bits.
+pub(crate) fn ticks(time: Timestamp) -> i64 {
+    time.to_ticks(RATE).wrapping_add(TIMESTAMP_BASE)
+}
+
+/// Ticks reduced to the 33 bits that fields have.
+pub(crate) const fn wrapped(ticks: i64) -> u64 {
+    (ticks as u64) & 0x1_ffff_ffff
+}
+
+/// What has to be written before a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// PAT and PMT.
+    Tables,
+    /// A packet with nothing but this PCR.
+    Pcr {
+        /// The value.
+        pcr: i64,
+        /// Whether the clock breaks here.
+        discontinuity: bool,
+    },
+}
+
+/// Where the clock stands, and what is due.
+#[derive(Debug, Default)]
+pub(crate) struct SystemClock {
+    offset: i64,
+    /// The latest reading; none before the first frame.
+    now: Option<i64>,
+    last_pcr: i64,
+    last_tables: Option<i64>,
+    /// The clock was set anew and no PCR has said so yet.
+    broken: bool,
+    /// DTS of the last frame of the track that carries the PCR.
+    carrier_dts: Option<i64>,
+}
+
+impl SystemClock {
+    pub(crate) fn new(offset: i64) -> Self {
+        Self { offset, ..Self::default() }
+    }
+
+    /// Asks for PAT and PMT before the next frame.
+    pub(crate) fn request_tables(&mut self) {
+        self.last_tables = None;
+    }
+
+    /// The PCR moves to another PID: its first one there starts afresh.
+    pub(crate) fn change_carrier(&mut self) {
+        self.carrier_dts = None;
+        self.broken = self.now.is_some();
+    }
+
+    /// Goes on to a frame with this `dts`. `carrier` says whether the frame is of the track that carries the PCR, `flagged` whether it is
+    /// marked as a discontinuity. Returns where the clock is to go; [`next_step`](Self::next_step) leads there.
+    pub(crate) fn approach(&mut self, dts: i64, carrier: bool, flagged: bool) -> i64 {
+        let target = dts.saturating_sub(self.offset);
+        let Some(now) = self.now else {
+            self.set(target, false);
+            return self.passed(dts, carrier, target);
+        };
+        let jumps = target > now.saturating_add(MAX_FILL) || dts < now.saturating_sub(MAX_FILL);
+        // A PCR above the DTS of its own track cannot be decoded in time; other tracks may lag (see `TsConfig::pcr_offset`).
+        let late = carrier && dts < now;
+        if jumps || late || (carrier && flagged && target < now) {
+            self.set(target, true);
+            return self.passed(dts, carrier, target);
+        }
+        let mut target = target;
+        if let Some(last) = self.carrier_dts.filter(|last| !carrier && dts.saturating_sub(*last) < STALL) {
+            // The carrier's next DTS is not known, only that it is not below its last one.
+            target = target.min(last);
+        }
+        self.passed(dts, carrier, target.max(now))
+    }
+
+    /// What is to be written next on the way to `target`, if anything. `carried` says that the frame itself will carry the PCR.
+    pub(crate) fn next_step(&mut self, target: i64, carried: bool) -> Option<Step> {
+        let now = if target - self.last_pcr > PCR_INTERVAL { self.last_pcr + PCR_INTERVAL } else { target };
+        self.now = Some(now);
+        if self.last_tables.is_none_or(|last| now - last > TABLES_DUE || now < last) {
+            self.last_tables = Some(now);
+            return Some(Step::Tables);
+        }
+        if now < target || (self.broken && !carried) {
+            let pcr = self.pcr(now);
+            return Some(Step::Pcr { pcr: pcr.0, discontinuity: pcr.1 });
+        }
+        None
+    }
+
+    /// Takes the PCR at `now`: its value, and whether it marks a discontinuity.
+    pub(crate) fn pcr(&mut self, now: i64) -> (i64, bool) {
+        self.last_pcr = now;
+        (now, std::mem::take(&mut self.broken))
+    }
+
+    fn set(&mut self, to: i64, broken: bool) {
+        self.now = Some(to);
+        // The first PCR is due at once.
+        self.last_pcr = to;
+        self.broken |= broken;
+        self.last_tables = None;
+    }
+
+    fn passed(&mut self, dts: i64, carrier: bool, target: i64) -> i64 {
+        if carrier {
+            self.carrier_dts = Some(dts);
+        }
+        target
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const OFFSET: i64 = 22_500;
+
+    /// Runs a frame through the clock, returning the PCRs before it and its own.
+    fn frame(clock: &mut SystemClock, dts: i64, carrier: bool) -> Vec<(i64, bool)> {
+        let target = clock.approach(dts, carrier, false);
+        let mut pcrs = Vec::new();
+        while let Some(step) = clock.next_step(target, carrier) {
+            if let Step::Pcr { pcr, discontinuity } = step {
+                pcrs.push((pcr, discontinuity));
+            }
+        }
+        if carrier {
+            pcrs.push(clock.pcr(target));
+        }
+        pcrs
+    }
+
+    #[test]
+    fn slow_video_gets_pcrs_between_its_frames() {
+        let mut clock = SystemClock::new(OFFSET);
+        assert_eq!(frame(&mut clock, 0, true), [(-OFFSET, false)]);
+        let pcrs = frame(&mut clock, 90_000, true);
+        assert_eq!(pcrs.len(), 25);
+        assert!(pcrs.iter().all(|pcr| !pcr.1));
+    }
+
+    #[test]
+    fn a_jump_is_marked_and_not_filled() {
+        let mut clock = SystemClock::new(OFFSET);
+        frame(&mut clock, 0, true);
+        assert_eq!(frame(&mut clock, 90_000 * 3_600, true), [(90_000 * 3_600 - OFFSET, true)]);
+        assert_eq!(frame(&mut clock, 0, true), [(-OFFSET, true)]);
+    }
+
+    #[test]
+    fn tables_come_within_100_ms() {
+        let mut clock = SystemClock::new(OFFSET);
+        let mut last = None;
+        for n in 0..200 {
+            let target = clock.approach(n * 3_003, true, false);
+            while let Some(step) = clock.next_step(target, true) {
+                let now = clock.now.expect("started");
+                if step == Step::Tables {
+                    assert!(last.is_none_or(|last| now - last <= 9_000));
+                    last = Some(now);
+                }
+            }
+            clock.pcr(target);
+        }
+        assert!(last.is_some());
+    }
+
+    proptest! {
+        #[test]
+        fn pcrs_are_close_monotonic_and_below_the_dts(
+            start in -1_i64 << 40..1_i64 << 40,
+            frames in prop::collection::vec((any::<bool>(), 0_i64..100_000, -20_000_i64..20_000), 1..100),
+        ) {
+            let mut clock = SystemClock::new(OFFSET);
+            let (mut video, mut last) = (start, None);
+            for (carrier, step, lead) in frames {
+                let dts = if carrier { video += step; video } else { video + lead };
+                for (pcr, discontinuity) in frame(&mut clock, dts, carrier) {
+                    if let Some(last) = last.filter(|_| !discontinuity) {
+                        prop_assert!(pcr >= last && pcr - last <= PCR_INTERVAL, "{last} to {pcr}");
+                    }
+                    prop_assert!(!carrier || pcr <= dts);
+                    last = Some(pcr);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! A transport stream cut into segments, for HLS.
+
+use crate::config::TsConfig;
+use crate::multiplex::{Multiplex, Output};
+use arcly_core::mux::{ContainerFormat, MuxError, MuxedSegment, SegmentMuxer};
+use arcly_core::{MediaFrame, MediaKind, TimeDelta, Timestamp};
+
+/// Multiplexes the frames of one stream into segments, each of which starts with PAT and PMT (RFC 8216 3.2).
+///
+/// Continuity counters and the PCR go on from one segment to the next. A segment comes as blocks of about 64 KiB, each a
+/// whole number of packets.
+#[derive(Debug)]
+pub struct TsSegmentMuxer {
+    multiplex: Multiplex,
+    output: Output,
+    open: Option<Open>,
+}
+
+/// What the open segment holds.
+#[derive(Debug)]
+struct Open {
+    start: Timestamp,
+    /// Whether its first video frame is a keyframe; unknown while it has none.
+    video_starts_with_key: Option<bool>,
+    /// The kind that leads: video where there is any.
+    lead: MediaKind,
+    /// The latest PTS of that kind.
+    end: Timestamp,
+}
+
+impl TsSegmentMuxer {
+    /// A muxer that has seen nothing yet.
+    #[must_use]
+    pub fn new(config: TsConfig) -> Self {
+        Self { multiplex: Multiplex::new(config), output: Output::default(), open: None }
+    }
+
+    fn note(&mut self, frame: &MediaFrame) {
+        let open = self.open.get_or_insert(Open {
+            start: frame.pts,
+            video_starts_with_key: None,
+            lead: frame.kind,
+            end: frame.pts,
+        });
+        if frame.is_video() {
+            open.video_starts_with_key.get_or_insert(frame.is_keyframe());
+        }
+        if frame.is_video() && open.lead != MediaKind::Video {
+            open.lead = MediaKind::Video;
+            open.end = frame.pts;
+        } else if frame.kind == open.lead {
+            open.end = open.end.max(frame.pts);
+        }
+    }
+}
+
+impl Default for TsSegmentMuxer {
+    fn default() -> Self {
+        Self::new(TsConfig::default())
+    }
+}
+
+impl SegmentMuxer for TsSegmentMuxer {
+    fn format(&self) -> ContainerFormat {
+        crate::FORMAT
+    }
+
+    fn write(&mut self, frame: &MediaFrame) -> Result<(), MuxError> {
+        self.multiplex.write(frame, &mut self.output)?;
+        if !frame.is_config() {
+            self.note(frame);
+        }
+        Ok(())
+    }
+
+    fn segment_bytes(&self) -> usize {
+        self.output.len()
+    }
+
+    fn end_segment(&mut self, next: Option<&MediaFrame>) -> Option<MuxedSegment> {
+        let open = self.open.take()?;
+        self.multiplex.start(&mut self.output);
+        let mut bytes = Vec::new();
+        self.output.take(&mut bytes);
+        self.multiplex.request_tables();
+        let end = match next {
+            Some(next) => next.pts,
+            None => open.end + self.multiplex.frame_duration(open.lead),
+        };
+        Some(MuxedSegment {
+            bytes,
+            init: None,
+            duration: end.since(open.start).max(TimeDelta::ZERO),
+            independent: open.video_starts_with_key.unwrap_or(true),
+        })
+    }
+}
