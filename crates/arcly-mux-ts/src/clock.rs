@@ -65,7 +65,10 @@ pub(crate) struct SystemClock {
 
 impl SystemClock {
     pub(crate) fn new(offset: i64) -> Self {
-        Self { offset, ..Self::default() }
+        Self {
+            offset,
+            ..Self::default()
+        }
     }
 
     /// Asks for PAT and PMT before the next frame.
@@ -95,7 +98,10 @@ impl SystemClock {
             return self.passed(dts, carrier, target);
         }
         let mut target = target;
-        if let Some(last) = self.carrier_dts.filter(|last| !carrier && dts.saturating_sub(*last) < STALL) {
+        if let Some(last) = self
+            .carrier_dts
+            .filter(|last| !carrier && dts.saturating_sub(*last) < STALL)
+        {
             // The carrier's next DTS is not known, only that it is not below its last one.
             target = target.min(last);
         }
@@ -104,15 +110,25 @@ impl SystemClock {
 
     /// What is to be written next on the way to `target`, if anything. `carried` says that the frame itself will carry the PCR.
     pub(crate) fn next_step(&mut self, target: i64, carried: bool) -> Option<Step> {
-        let now = if target - self.last_pcr > PCR_INTERVAL { self.last_pcr + PCR_INTERVAL } else { target };
+        let now = if target - self.last_pcr > PCR_INTERVAL {
+            self.last_pcr + PCR_INTERVAL
+        } else {
+            target
+        };
         self.now = Some(now);
-        if self.last_tables.is_none_or(|last| now - last > TABLES_DUE || now < last) {
+        if self
+            .last_tables
+            .is_none_or(|last| now - last > TABLES_DUE || now < last)
+        {
             self.last_tables = Some(now);
             return Some(Step::Tables);
         }
         if now < target || (self.broken && !carried) {
             let pcr = self.pcr(now);
-            return Some(Step::Pcr { pcr: pcr.0, discontinuity: pcr.1 });
+            return Some(Step::Pcr {
+                pcr: pcr.0,
+                discontinuity: pcr.1,
+            });
         }
         None
     }
@@ -174,7 +190,10 @@ mod tests {
     fn a_jump_is_marked_and_not_filled() {
         let mut clock = SystemClock::new(OFFSET);
         frame(&mut clock, 0, true);
-        assert_eq!(frame(&mut clock, 90_000 * 3_600, true), [(90_000 * 3_600 - OFFSET, true)]);
+        assert_eq!(
+            frame(&mut clock, 90_000 * 3_600, true),
+            [(90_000 * 3_600 - OFFSET, true)]
+        );
         assert_eq!(frame(&mut clock, 0, true), [(-OFFSET, true)]);
     }
 

@@ -5,6 +5,13 @@ const POLYNOMIAL: u32 = 0x04c1_1db7;
 
 const TABLE: [u32; 256] = table();
 
+#[cfg_attr(
+    not(test),
+    expect(
+        clippy::indexing_slicing,
+        reason = "evaluated at compile time, below the length that the loop checks"
+    )
+)]
 const fn table() -> [u32; 256] {
     let mut table = [0; 256];
     let mut index = 0;
@@ -12,7 +19,11 @@ const fn table() -> [u32; 256] {
         let mut crc = (index as u32) << 24;
         let mut bit = 0;
         while bit < 8 {
-            crc = if crc & 0x8000_0000 == 0 { crc << 1 } else { crc << 1 ^ POLYNOMIAL };
+            crc = if crc & 0x8000_0000 == 0 {
+                crc << 1
+            } else {
+                crc << 1 ^ POLYNOMIAL
+            };
             bit += 1;
         }
         table[index] = crc;
@@ -25,7 +36,10 @@ const fn table() -> [u32; 256] {
 pub(crate) fn crc32(section: &[u8]) -> u32 {
     section.iter().fold(u32::MAX, |crc, &byte| {
         let index = (crc >> 24) as u8 ^ byte;
-        #[expect(clippy::indexing_slicing, reason = "a u8 indexes a table of 256 entries")]
+        #[expect(
+            clippy::indexing_slicing,
+            reason = "a u8 indexes a table of 256 entries"
+        )]
         let entry = TABLE[usize::from(index)];
         crc << 8 ^ entry
     })

@@ -3,7 +3,7 @@
 //! A frame is first planned, which is where it can be refused, and then written, which cannot fail. So an error
 //! leaves no trace in the output.
 
-use crate::clock::{SystemClock, Step, wrapped};
+use crate::clock::{Step, SystemClock, wrapped};
 use crate::config::TsConfig;
 use crate::packet::{Adaptation, PACKET_SIZE, UnitWriter, unit_size, write_empty};
 use crate::payload::Plan;
@@ -103,7 +103,9 @@ impl Multiplex {
             self.emit(frame, index, &plan, out);
             return Ok(());
         };
-        let (first, last) = held.span.map_or((frame.dts, frame.dts), |(a, b)| (a.min(frame.dts), b.max(frame.dts)));
+        let (first, last) = held.span.map_or((frame.dts, frame.dts), |(a, b)| {
+            (a.min(frame.dts), b.max(frame.dts))
+        });
         held.span = Some((first, last));
         held.bytes += frame.payload.len();
         held.frames.push((frame.clone(), index, plan));
@@ -134,7 +136,9 @@ impl Multiplex {
 
     /// How long the track's last frame took.
     pub(crate) fn frame_duration(&self, kind: MediaKind) -> TimeDelta {
-        let of_kind = (0..).map_while(|index| self.tracks.get(index)).find(|track| track.kind == kind);
+        let of_kind = (0..)
+            .map_while(|index| self.tracks.get(index))
+            .find(|track| track.kind == kind);
         of_kind.map_or(TimeDelta::ZERO, |track| track.frame_duration)
     }
 
@@ -152,7 +156,11 @@ impl Multiplex {
     }
 
     fn tell_program(&mut self) {
-        if let Some(carrier) = self.tracks.carrier().and_then(|index| self.tracks.get(index)) {
+        if let Some(carrier) = self
+            .tracks
+            .carrier()
+            .and_then(|index| self.tracks.get(index))
+        {
             let pcr_pid = carrier.lane.pid;
             self.tables.set(pcr_pid, self.tracks.elementary_streams());
         }
@@ -160,18 +168,26 @@ impl Multiplex {
 
     fn plan(&self, frame: &MediaFrame) -> Result<(usize, Plan), MuxError> {
         let missing = MuxError::MissingConfig { codec: frame.codec };
-        let Some((index, track)) =
-            self.tracks.find(frame.track).and_then(|index| Some((index, self.tracks.get(index)?)))
+        let Some((index, track)) = self
+            .tracks
+            .find(frame.track)
+            .and_then(|index| Some((index, self.tracks.get(index)?)))
         else {
             // Where no config could ever help, say that instead.
             return Err(match frame.codec {
                 arcly_core::CodecId::H264 | arcly_core::CodecId::Aac => missing,
-                codec => MuxError::UnsupportedCodec { container: crate::FORMAT.name, codec },
+                codec => MuxError::UnsupportedCodec {
+                    container: crate::FORMAT.name,
+                    codec,
+                },
             });
         };
         let plan = track.format.plan(frame, &self.config.limits)?;
         if frame.composition_offset().abs() > self.config.limits.composition_offset {
-            return Err(malformed("timestamps", "PTS and DTS lie further apart than the limit"));
+            return Err(malformed(
+                "timestamps",
+                "PTS and DTS lie further apart than the limit",
+            ));
         }
         Ok((index, plan))
     }
@@ -179,23 +195,40 @@ impl Multiplex {
     /// Writes a planned frame, and before it what is due.
     fn emit(&mut self, frame: &MediaFrame, index: usize, plan: &Plan, out: &mut Output) {
         let is_carrier = self.tracks.carrier() == Some(index);
-        let Some(track) = self.tracks.get_mut(index) else { return };
+        let Some(track) = self.tracks.get_mut(index) else {
+            return;
+        };
         let (pts, dts) = track.times(frame);
-        let target = self.clock.approach(dts, is_carrier, frame.is_discontinuity());
+        let target = self
+            .clock
+            .approach(dts, is_carrier, frame.is_discontinuity());
         while let Some(step) = self.clock.next_step(target, is_carrier) {
             let room = out.room(self.tables.size() + PRELUDE_SIZE);
             match step {
                 Step::Tables => self.tables.write(room),
                 Step::Pcr { pcr, discontinuity } => {
-                    let carrier = self.tracks.carrier().and_then(|index| self.tracks.get(index));
+                    let carrier = self
+                        .tracks
+                        .carrier()
+                        .and_then(|index| self.tracks.get(index));
                     if let Some(carrier) = carrier {
                         let pcr = Some(wrapped(pcr));
-                        write_empty(&carrier.lane, Adaptation { discontinuity, random_access: false, pcr }, room);
+                        write_empty(
+                            &carrier.lane,
+                            Adaptation {
+                                discontinuity,
+                                random_access: false,
+                                pcr,
+                            },
+                            room,
+                        );
                     }
                 }
             }
         }
-        let Some(track) = self.tracks.get_mut(index) else { return };
+        let Some(track) = self.tracks.get_mut(index) else {
+            return;
+        };
         let mut adaptation = Adaptation {
             discontinuity: frame.is_discontinuity(),
             // Every audio frame is a random access point; saying so is worth two bytes only where there is no video.

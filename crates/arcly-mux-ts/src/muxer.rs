@@ -20,7 +20,10 @@ impl TsMuxer {
     /// A muxer that has seen nothing yet.
     #[must_use]
     pub fn new(config: TsConfig) -> Self {
-        Self { multiplex: Multiplex::new(config), output: Output::default() }
+        Self {
+            multiplex: Multiplex::new(config),
+            output: Output::default(),
+        }
     }
 }
 

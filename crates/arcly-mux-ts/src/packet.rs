@@ -82,14 +82,18 @@ impl Adaptation {
     /// Writes the field, stuffed so that it takes `total` bytes, which is at least [`size`](Self::size).
     fn write(self, total: usize, out: &mut BytesMut) {
         // A packet's body is 184 bytes, so the length always fits.
-        let Some(length) = total.checked_sub(1) else { return };
+        let Some(length) = total.checked_sub(1) else {
+            return;
+        };
         out.put_u8(length as u8);
         if length == 0 {
             return;
         }
         let flag = |set: bool, bit: u8| if set { bit } else { 0 };
         out.put_u8(
-            flag(self.discontinuity, 0x80) | flag(self.random_access, 0x40) | flag(self.pcr.is_some(), 0x10),
+            flag(self.discontinuity, 0x80)
+                | flag(self.random_access, 0x40)
+                | flag(self.pcr.is_some(), 0x10),
         );
         if let Some(base) = self.pcr {
             // 33 bits of base, 6 reserved bits (set), 9 bits of extension (zero).
@@ -127,8 +131,18 @@ pub(crate) struct UnitWriter<'a> {
 
 impl<'a> UnitWriter<'a> {
     /// Opens the first packet of a unit of `payload` bytes.
-    pub(crate) fn begin(lane: &'a mut Lane, first: Adaptation, payload: usize, out: &'a mut BytesMut) -> Self {
-        let mut writer = Self { out, lane, left: payload, room: 0 };
+    pub(crate) fn begin(
+        lane: &'a mut Lane,
+        first: Adaptation,
+        payload: usize,
+        out: &'a mut BytesMut,
+    ) -> Self {
+        let mut writer = Self {
+            out,
+            lane,
+            left: payload,
+            room: 0,
+        };
         writer.open(UNIT_START, first);
         writer
     }
@@ -167,7 +181,11 @@ impl<'a> UnitWriter<'a> {
         let size = adaptation.size();
         let payload = self.left.min(BODY_SIZE - size);
         let field = BODY_SIZE - payload;
-        let control = if field == 0 { PAYLOAD_ONLY } else { ADAPTATION_AND_PAYLOAD };
+        let control = if field == 0 {
+            PAYLOAD_ONLY
+        } else {
+            ADAPTATION_AND_PAYLOAD
+        };
         let header = self.lane.payload_header(unit_start, control);
         self.out.put_slice(&header);
         adaptation.write(field, self.out);
@@ -231,9 +249,22 @@ mod tests {
         let lane = Lane::new(Pid(0x1fff));
         let mut out = BytesMut::new();
         let pcr = Some(0x1_2345_6789);
-        write_empty(&lane, Adaptation { discontinuity: true, random_access: false, pcr }, &mut out);
+        write_empty(
+            &lane,
+            Adaptation {
+                discontinuity: true,
+                random_access: false,
+                pcr,
+            },
+            &mut out,
+        );
         assert_eq!(out.len(), PACKET_SIZE);
-        assert_eq!(out[..12], [0x47, 0x1f, 0xff, 0x2f, 183, 0x90, 0x91, 0xa2, 0xb3, 0xc4, 0xfe, 0x00]);
+        assert_eq!(
+            out[..12],
+            [
+                0x47, 0x1f, 0xff, 0x2f, 183, 0x90, 0x91, 0xa2, 0xb3, 0xc4, 0xfe, 0x00
+            ]
+        );
         assert!(out[12..].iter().all(|&byte| byte == 0xff));
     }
 }

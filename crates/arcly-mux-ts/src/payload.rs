@@ -19,7 +19,10 @@ const START_CODE: [u8; 4] = [0, 0, 0, 1];
 const DELIMITER: [u8; 6] = [0, 0, 0, 1, 0x09, 0xf0];
 
 /// The bus has no delimiters; where one slipped through it would come second.
-const LEFT_OUT: NalFilter = NalFilter { delimiters: true, ..NalFilter::NONE };
+const LEFT_OUT: NalFilter = NalFilter {
+    delimiters: true,
+    ..NalFilter::NONE
+};
 
 /// How the access units of a track are written.
 #[derive(Debug, Clone)]
@@ -35,7 +38,8 @@ impl Format {
     pub(crate) fn from_config(frame: &MediaFrame) -> Result<Self, MuxError> {
         match (frame.codec, frame.kind) {
             (CodecId::H264, MediaKind::Video) => {
-                let config = AvcDecoderConfig::parse(&frame.payload).map_err(|error| malformed("avcC", error))?;
+                let config = AvcDecoderConfig::parse(&frame.payload)
+                    .map_err(|error| malformed("avcC", error))?;
                 let mut sets = BytesMut::new();
                 for set in config.sps.iter().chain(&config.pps) {
                     sets.put_slice(&START_CODE);
@@ -50,7 +54,10 @@ impl Format {
                 AdtsHeader::for_payload(&config, 0).map_err(refuse)?;
                 Ok(Self::Aac(config))
             }
-            (codec, _) => Err(MuxError::UnsupportedCodec { container: crate::FORMAT.name, codec }),
+            (codec, _) => Err(MuxError::UnsupportedCodec {
+                container: crate::FORMAT.name,
+                codec,
+            }),
         }
     }
 
@@ -82,9 +89,13 @@ impl Format {
         let plan = match self {
             Self::H264(sets) => plan_h264(frame, sets)?,
             Self::Aac(config) => {
-                let header = AdtsHeader::for_payload(config, frame.payload.len()).and_then(|header| header.to_bytes());
+                let header = AdtsHeader::for_payload(config, frame.payload.len())
+                    .and_then(|header| header.to_bytes());
                 let header = header.map_err(|error| malformed("AAC frame", error))?;
-                Plan { size: header.len() + frame.payload.len(), form: Form::Adts(header) }
+                Plan {
+                    size: header.len() + frame.payload.len(),
+                    form: Form::Adts(header),
+                }
             }
         };
         if frame.payload.is_empty() {
@@ -123,10 +134,20 @@ fn plan_h264(frame: &MediaFrame, sets: &Bytes) -> Result<Plan, MuxError> {
         }
     }
     if count > MAX_NAL_UNITS {
-        return Err(MuxError::LimitExceeded { what: "NAL units of an access unit", max: MAX_NAL_UNITS as u64 });
+        return Err(MuxError::LimitExceeded {
+            what: "NAL units of an access unit",
+            max: MAX_NAL_UNITS as u64,
+        });
     }
-    let before = if frame.is_keyframe() && !has_own_sets { sets.clone() } else { Bytes::new() };
-    Ok(Plan { size: size + before.len(), form: Form::ByteStream(before) })
+    let before = if frame.is_keyframe() && !has_own_sets {
+        sets.clone()
+    } else {
+        Bytes::new()
+    };
+    Ok(Plan {
+        size: size + before.len(),
+        form: Form::ByteStream(before),
+    })
 }
 
 fn is_written(nal: &[u8]) -> bool {

@@ -34,16 +34,45 @@ impl Header {
             StreamId::Video(number) => (VIDEO | number & 0x0f, 0),
             StreamId::Audio(number) => {
                 let length = len - 6 + payload;
-                (AUDIO | number & 0x1f, if length <= MAX_LENGTH { length as u16 } else { 0 })
+                (
+                    AUDIO | number & 0x1f,
+                    if length <= MAX_LENGTH {
+                        length as u16
+                    } else {
+                        0
+                    },
+                )
             }
         };
         let [length_high, length_low] = length.to_be_bytes();
-        let (marker, flags) = if pts == dts { (0b0010, 0x80) } else { (0b0011, 0xc0) };
+        let (marker, flags) = if pts == dts {
+            (0b0010, 0x80)
+        } else {
+            (0b0011, 0xc0)
+        };
         let [p0, p1, p2, p3, p4] = timestamp(marker, pts);
         let [d0, d1, d2, d3, d4] = timestamp(0b0001, dts);
         // 0x84: '10', and data_alignment_indicator: an access unit starts right after the header.
         let written = [
-            0, 0, 1, id, length_high, length_low, 0x84, flags, (len - 9) as u8, p0, p1, p2, p3, p4, d0, d1, d2, d3, d4,
+            0,
+            0,
+            1,
+            id,
+            length_high,
+            length_low,
+            0x84,
+            flags,
+            (len - 9) as u8,
+            p0,
+            p1,
+            p2,
+            p3,
+            p4,
+            d0,
+            d1,
+            d2,
+            d3,
+            d4,
         ];
         bytes.copy_from_slice(&written);
         Self { bytes, len }
@@ -77,7 +106,11 @@ mod tests {
 
     fn read(field: &[u8]) -> i64 {
         let field: Vec<i64> = field.iter().map(|&byte| i64::from(byte)).collect();
-        (field[0] >> 1 & 7) << 30 | field[1] << 22 | (field[2] >> 1) << 15 | field[3] << 7 | field[4] >> 1
+        (field[0] >> 1 & 7) << 30
+            | field[1] << 22
+            | (field[2] >> 1) << 15
+            | field[3] << 7
+            | field[4] >> 1
     }
 
     proptest! {
@@ -101,7 +134,10 @@ mod tests {
     #[test]
     fn audio_has_its_length_and_video_none() {
         let audio = Header::new(StreamId::Audio(1), 0, 0, 100);
-        assert_eq!(audio.as_bytes()[..9], [0, 0, 1, 0xc1, 0, 108, 0x84, 0x80, 5]);
+        assert_eq!(
+            audio.as_bytes()[..9],
+            [0, 0, 1, 0xc1, 0, 108, 0x84, 0x80, 5]
+        );
         let video = Header::new(StreamId::Video(0), 3, 0, 100);
         assert_eq!(video.as_bytes()[..9], [0, 0, 1, 0xe0, 0, 0, 0x84, 0xc0, 10]);
     }

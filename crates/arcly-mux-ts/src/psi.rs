@@ -46,10 +46,16 @@ pub(crate) struct Tables {
 impl Tables {
     pub(crate) fn new() -> Self {
         let mut pat_section = BytesMut::new();
-        section(TABLE_ID_PAT, TRANSPORT_STREAM_ID, 0, &mut pat_section, |out| {
-            out.put_u16(PROGRAM_NUMBER);
-            out.put_u16(0xe000 | PMT_PID.0);
-        });
+        section(
+            TABLE_ID_PAT,
+            TRANSPORT_STREAM_ID,
+            0,
+            &mut pat_section,
+            |out| {
+                out.put_u16(PROGRAM_NUMBER);
+                out.put_u16(0xe000 | PMT_PID.0);
+            },
+        );
         Self {
             pat: Lane::new(Pid::PAT),
             pmt: Lane::new(PMT_PID),
@@ -68,15 +74,21 @@ impl Tables {
             None => {}
         }
         self.pmt_section.clear();
-        section(TABLE_ID_PMT, PROGRAM_NUMBER, self.version, &mut self.pmt_section, |out| {
-            out.put_u16(0xe000 | pcr_pid.0);
-            out.put_u16(0xf000); // no program descriptors
-            for stream in &streams {
-                out.put_u8(stream.stream_type.0);
-                out.put_u16(0xe000 | stream.pid.0);
-                out.put_u16(0xf000); // no descriptors
-            }
-        });
+        section(
+            TABLE_ID_PMT,
+            PROGRAM_NUMBER,
+            self.version,
+            &mut self.pmt_section,
+            |out| {
+                out.put_u16(0xe000 | pcr_pid.0);
+                out.put_u16(0xf000); // no program descriptors
+                for stream in &streams {
+                    out.put_u8(stream.stream_type.0);
+                    out.put_u16(0xe000 | stream.pid.0);
+                    out.put_u16(0xf000); // no descriptors
+                }
+            },
+        );
         self.told = Some((pcr_pid, streams));
     }
 
@@ -88,7 +100,10 @@ impl Tables {
 
     /// Writes PAT and PMT.
     pub(crate) fn write(&mut self, out: &mut BytesMut) {
-        for (lane, section) in [(&mut self.pat, &self.pat_section), (&mut self.pmt, &self.pmt_section)] {
+        for (lane, section) in [
+            (&mut self.pat, &self.pat_section),
+            (&mut self.pmt, &self.pmt_section),
+        ] {
             write_section(lane, section, out);
         }
     }
@@ -106,7 +121,13 @@ fn write_section(lane: &mut Lane, section: &[u8], out: &mut BytesMut) {
 }
 
 /// Appends a section in the long form (2.4.4.11), with its `pointer_field` before it and its CRC after it.
-fn section(table_id: u8, extension: u16, version: u8, out: &mut BytesMut, body: impl FnOnce(&mut BytesMut)) {
+fn section(
+    table_id: u8,
+    extension: u16,
+    version: u8,
+    out: &mut BytesMut,
+    body: impl FnOnce(&mut BytesMut),
+) {
     let mut content = BytesMut::new();
     content.put_u16(extension);
     content.put_u8(0xc1 | version << 1); // reserved, version, current_next_indicator
@@ -127,7 +148,12 @@ mod tests {
     use super::*;
 
     fn streams(count: u16) -> Vec<Elementary> {
-        (0..count).map(|n| Elementary { stream_type: StreamType::H264, pid: Pid(0x100 + n) }).collect()
+        (0..count)
+            .map(|n| Elementary {
+                stream_type: StreamType::H264,
+                pid: Pid(0x100 + n),
+            })
+            .collect()
     }
 
     #[test]
@@ -141,8 +167,8 @@ mod tests {
         assert_eq!(
             out[..21],
             [
-                0x47, 0x40, 0x00, 0x10, 0x00, 0x00, 0xb0, 0x0d, 0x00, 0x01, 0xc1, 0x00, 0x00, 0x00, 0x01, 0xf0, 0x00,
-                0x2a, 0xb1, 0x04, 0xb2
+                0x47, 0x40, 0x00, 0x10, 0x00, 0x00, 0xb0, 0x0d, 0x00, 0x01, 0xc1, 0x00, 0x00, 0x00,
+                0x01, 0xf0, 0x00, 0x2a, 0xb1, 0x04, 0xb2
             ]
         );
     }

@@ -32,7 +32,11 @@ impl TsSegmentMuxer {
     /// A muxer that has seen nothing yet.
     #[must_use]
     pub fn new(config: TsConfig) -> Self {
-        Self { multiplex: Multiplex::new(config), output: Output::default(), open: None }
+        Self {
+            multiplex: Multiplex::new(config),
+            output: Output::default(),
+            open: None,
+        }
     }
 
     fn note(&mut self, frame: &MediaFrame) {
@@ -43,7 +47,8 @@ impl TsSegmentMuxer {
             end: frame.pts,
         });
         if frame.is_video() {
-            open.video_starts_with_key.get_or_insert(frame.is_keyframe());
+            open.video_starts_with_key
+                .get_or_insert(frame.is_keyframe());
         }
         if frame.is_video() && open.lead != MediaKind::Video {
             open.lead = MediaKind::Video;

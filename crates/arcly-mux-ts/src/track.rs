@@ -16,6 +16,10 @@ const FIRST_PID: u16 = 0x100;
 /// takes 5.
 const MAX_TRACKS: usize = 128;
 
+/// DTS are moved back in steps of 100 ms: two B-frames at 25 frames a second and the rounding of millisecond clocks, so that
+/// the first step nearly always is the last.
+const SHIFT_STEP: i64 = 100 * 90;
+
 /// One elementary stream.
 #[derive(Debug)]
 pub(crate) struct Track {
@@ -38,19 +42,27 @@ impl Track {
     /// PTS and DTS of `frame` on the output's clock.
     ///
     /// ISO/IEC 13818-1 has no PTS below its DTS, but some sources send them (composition offsets below zero). PTS are what is seen, so
-    /// it is the DTS that gives way: it moves back by the most it ever lay above, and from then on by the same for every frame.
+    /// it is the DTS that gives way: it moves back by the most it ever lay above, rounded up to [`SHIFT_STEP`], and from then on by
+    /// the same for every frame.
     pub(crate) fn times(&mut self, frame: &MediaFrame) -> (i64, i64) {
         let (pts, dts) = (clock::ticks(frame.pts), clock::ticks(frame.dts));
-        self.dts_shift = self.dts_shift.max(dts.saturating_sub(pts));
+        if dts.saturating_sub(pts) > self.dts_shift {
+            // Below the limit on composition offsets, so there is room to round up.
+            self.dts_shift =
+                dts.saturating_sub(pts).saturating_add(SHIFT_STEP - 1) / SHIFT_STEP * SHIFT_STEP;
+        }
         let mut shifted = dts.saturating_sub(self.dts_shift);
         // While the shift grows, DTS stay where they are rather than go back.
-        if let Some(last) = self.last_written_dts.filter(|_| !frame.is_discontinuity()) {
-            if shifted < last && dts >= last {
-                shifted = last.min(pts);
-            }
+        let last = self.last_written_dts.filter(|_| !frame.is_discontinuity());
+        if let Some(last) = last.filter(|&last| shifted < last && dts >= last) {
+            shifted = last.min(pts);
         }
         self.last_written_dts = Some(shifted);
-        if let Some(step) = self.last_dts.map(|last| frame.dts.since(last)).filter(|step| step.raw() > 0) {
+        if let Some(step) = self
+            .last_dts
+            .map(|last| frame.dts.since(last))
+            .filter(|step| step.raw() > 0)
+        {
             self.frame_duration = step;
         }
         self.last_dts = Some(frame.dts);
@@ -75,22 +87,40 @@ pub(crate) enum Change {
 
 impl Tracks {
     /// Takes over the config that `frame` carries.
-    pub(crate) fn configure(&mut self, frame: &MediaFrame, limits: &Limits) -> Result<Change, MuxError> {
+    pub(crate) fn configure(
+        &mut self,
+        frame: &MediaFrame,
+        limits: &Limits,
+    ) -> Result<Change, MuxError> {
         let format = Format::from_config(frame)?;
         if let Some(track) = self.tracks.iter_mut().find(|track| track.id == frame.track) {
             if track.kind != frame.kind {
-                return Err(malformed("codec config", "the track was of another kind before"));
+                return Err(malformed(
+                    "codec config",
+                    "the track was of another kind before",
+                ));
             }
             let same = track.format.stream_type() == format.stream_type();
             track.format = format;
-            return Ok(if same { Change::Inside } else { Change::Program });
+            return Ok(if same {
+                Change::Inside
+            } else {
+                Change::Program
+            });
         }
         let max = limits.tracks.min(MAX_TRACKS);
         if self.tracks.len() >= max {
-            return Err(MuxError::LimitExceeded { what: "tracks of an MPEG-TS program", max: max as u64 });
+            return Err(MuxError::LimitExceeded {
+                what: "tracks of an MPEG-TS program",
+                max: max as u64,
+            });
         }
         // At most 128 tracks: these conversions and sums stay in range.
-        let number = self.tracks.iter().filter(|track| track.kind == frame.kind).count() as u8;
+        let number = self
+            .tracks
+            .iter()
+            .filter(|track| track.kind == frame.kind)
+            .count() as u8;
         let pid = Pid(FIRST_PID + self.tracks.len() as u16);
         let stream_id = match frame.kind {
             MediaKind::Video => StreamId::Video(number),
@@ -130,18 +160,28 @@ impl Tracks {
 
     /// The place of the track that carries the PCR: the first video track, else the first one.
     pub(crate) fn carrier(&self) -> Option<usize> {
-        let video = self.tracks.iter().position(|track| track.kind == MediaKind::Video);
+        let video = self
+            .tracks
+            .iter()
+            .position(|track| track.kind == MediaKind::Video);
         video.or_else(|| (!self.tracks.is_empty()).then_some(0))
     }
 
     /// What the PMT lists.
     pub(crate) fn elementary_streams(&self) -> Vec<Elementary> {
         let list = self.tracks.iter();
-        list.map(|track| Elementary { stream_type: track.format.stream_type(), pid: track.lane.pid }).collect()
+        list.map(|track| Elementary {
+            stream_type: track.format.stream_type(),
+            pid: track.lane.pid,
+        })
+        .collect()
     }
 }
 
 /// Refuses input that is not what its type says.
 pub(crate) fn malformed(what: &'static str, reason: impl ToString) -> MuxError {
-    MuxError::Malformed { what, reason: reason.to_string() }
+    MuxError::Malformed {
+        what,
+        reason: reason.to_string(),
+    }
 }

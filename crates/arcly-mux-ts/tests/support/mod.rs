@@ -1,0 +1,210 @@
+//! Real media for the tests: made by ffmpeg, read from FLV, which keeps what an RTMP publisher would send.
+
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
+
+use arcly_core::{CodecId, MediaFrame, Timestamp, TrackId};
+use bytes::Bytes;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// A new folder below the build's own temporary one.
+pub fn scratch(name: &str) -> PathBuf {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = std::fs::remove_dir_all(&dir);
+    std::fs::create_dir_all(&dir).expect("the scratch folder can be made");
+    dir
+}
+
+/// Runs a program that the tests need, and fails with what to install where it is missing.
+pub fn run(program: &str, package: &str, args: &[&str]) -> Output {
+    let output = Command::new(program).args(args).output();
+    output.unwrap_or_else(|error| {
+        panic!("cannot run {program} ({error}): install it, as in `apt-get install {package}`")
+    })
+}
+
+/// Runs ffmpeg and insists on success and silence.
+pub fn ffmpeg(args: &[&str]) -> Vec<u8> {
+    let output = run(
+        "ffmpeg",
+        "ffmpeg",
+        &[&["-hide_banner", "-nostdin", "-loglevel", "warning"], args].concat(),
+    );
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success() && said.is_empty(),
+        "ffmpeg {args:?}: {}\n{said}",
+        output.status
+    );
+    output.stdout
+}
+
+/// Has ffmpeg encode an FLV file with these arguments after its inputs: one test picture (30 a second) and one beep.
+pub fn encode_flv(path: &Path, seconds: &str, args: &[&str]) {
+    let inputs = [
+        "-y",
+        "-f",
+        "lavfi",
+        "-i",
+        "testsrc2=size=320x180:rate=30",
+        "-f",
+        "lavfi",
+        "-i",
+        "sine=frequency=440:sample_rate=48000",
+    ];
+    let path = path.to_str().expect("scratch paths are UTF-8");
+    let output = run(
+        "ffmpeg",
+        "ffmpeg",
+        &[
+            &["-hide_banner", "-nostdin", "-loglevel", "error"],
+            &inputs[..],
+            args,
+            &["-t", seconds, "-f", "flv", path],
+        ]
+        .concat(),
+    );
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+/// H.264 High with two B-frames, a keyframe every two seconds, and stereo AAC.
+pub const HIGH_WITH_B_FRAMES: [&str; 20] = [
+    "-c:v",
+    "libx264",
+    "-preset",
+    "veryfast",
+    "-profile:v",
+    "high",
+    "-bf",
+    "2",
+    "-g",
+    "60",
+    "-keyint_min",
+    "60",
+    "-sc_threshold",
+    "0",
+    "-pix_fmt",
+    "yuv420p",
+    "-c:a",
+    "aac",
+    "-ac",
+    "2",
+];
+
+/// The frames of an FLV file, in its order; configs included.
+pub fn read_flv(path: &Path) -> Vec<MediaFrame> {
+    let file = Bytes::from(std::fs::read(path).expect("the file was just written"));
+    assert_eq!(&file[..3], b"FLV");
+    let (mut at, mut frames) = (13, Vec::new());
+    while at + 11 <= file.len() {
+        let number =
+            |from: usize| u32::from_be_bytes([0, file[from], file[from + 1], file[from + 2]]);
+        let (kind, size) = (file[at], number(at + 1) as usize);
+        let dts = i64::from(number(at + 4) | u32::from(file[at + 7]) << 24);
+        let body = file.slice(at + 11..at + 11 + size);
+        at += 11 + size + 4;
+        let frame = match kind {
+            8 => MediaFrame::new_audio(dts, body.slice(2..), CodecId::Aac),
+            9 => {
+                let offset = i64::from(i32::from_be_bytes([body[2], body[3], body[4], 0]) >> 8);
+                MediaFrame::new_video(
+                    dts + offset,
+                    dts,
+                    body.slice(5..),
+                    CodecId::H264,
+                    body[0] >> 4 == 1,
+                )
+            }
+            _ => continue,
+        };
+        match body[1] {
+            0 => frames.push(frame.into_config()),
+            1 => frames.push(frame),
+            _ => {}
+        }
+    }
+    frames
+}
+
+/// One packet as ffprobe lists it.
+#[derive(Debug, PartialEq, Eq, Clone, Copy)]
+pub struct Probed {
+    pub track: TrackId,
+    pub pts: i64,
+    pub dts: i64,
+    pub key: bool,
+}
+
+/// The packets of a file by stream, times in its own time base.
+pub fn probe(path: &Path) -> Vec<Probed> {
+    let path = path.to_str().expect("scratch paths are UTF-8");
+    let output = run(
+        "ffprobe",
+        "ffmpeg",
+        &[
+            "-v",
+            "warning",
+            "-show_entries",
+            "packet=codec_type,pts,dts,flags",
+            "-of",
+            "csv=p=0",
+            path,
+        ],
+    );
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success() && said.is_empty(),
+        "ffprobe {path}: {said}"
+    );
+    let text = String::from_utf8_lossy(&output.stdout);
+    let packets = text.lines().filter_map(|line| {
+        let mut fields = line.split(',');
+        let track = match fields.next()? {
+            "video" => TrackId::VIDEO,
+            "audio" => TrackId::AUDIO,
+            _ => return None,
+        };
+        let mut number = || fields.next().and_then(|field| field.parse().ok());
+        Some(Probed {
+            track,
+            pts: number()?,
+            dts: number()?,
+            key: fields.next()?.starts_with('K'),
+        })
+    });
+    packets.collect()
+}
+
+/// What ffprobe is to list for `frames` in MPEG-TS.
+pub fn expected(frames: &[MediaFrame], base: i64) -> Vec<Probed> {
+    let media = frames.iter().filter(|frame| !frame.is_config());
+    media
+        .map(|frame| Probed {
+            track: frame.track,
+            pts: frame.pts.to_ticks(90_000) + base,
+            dts: frame.dts.to_ticks(90_000) + base,
+            key: frame.is_keyframe() || frame.is_audio(),
+        })
+        .collect()
+}
+
+/// The packets of one track.
+pub fn of_track(packets: &[Probed], track: TrackId) -> Vec<Probed> {
+    packets
+        .iter()
+        .filter(|packet| packet.track == track)
+        .copied()
+        .collect()
+}
+
+/// Moves a track's frames by `millis`.
+pub fn shift(frames: &mut [MediaFrame], track: TrackId, millis: i64) {
+    for frame in frames.iter_mut().filter(|frame| frame.track == track) {
+        frame.pts = Timestamp::from_millis(frame.pts.as_millis() + millis);
+        frame.dts = Timestamp::from_millis(frame.dts.as_millis() + millis);
+    }
+}
