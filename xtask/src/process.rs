@@ -145,7 +145,7 @@ mod tests {
     #[test]
     fn a_failing_command_is_a_failure() {
         assert!(matches!(
-            Invocation::cargo(&["no-such-command"]).capture(),
+            Invocation::program("false", &[]).capture(),
             Err(Failure::Exit { .. })
         ));
         assert!(matches!(
