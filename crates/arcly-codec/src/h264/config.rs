@@ -3,7 +3,7 @@
 //! `h264-reader` has a reader of its own, which panics on records with empty parameter sets; this one does not, and
 //! keeps the parameter sets as slices of the input.
 
-use super::{LengthSize, MAX_PARAMETER_SET_BYTES, MAX_PPS, MAX_SPS, NalHeader, NalUnitType};
+use super::{LengthSize, MAX_PARAMETER_SET_BYTES, MAX_PPS, MAX_SPS, NalHeader, NalUnitType, Sps};
 use crate::{CodecError, Location, Result};
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -177,6 +177,19 @@ impl AvcDecoderConfig {
             put_all(&mut out, &high.sps_extensions)?;
         }
         Ok(out.freeze())
+    }
+
+    /// The first SPS, parsed; it describes the picture in all streams that do not change it on the way.
+    ///
+    /// # Errors
+    /// [`CodecError::Malformed`] where the record has no SPS; otherwise as for [`Sps::parse`].
+    pub fn first_sps(&self) -> Result<Sps> {
+        let no_sps = CodecError::malformed(
+            WHAT,
+            Location::Element("numOfSequenceParameterSets"),
+            "zero",
+        );
+        Sps::parse(self.sps.first().ok_or(no_sps)?)
     }
 
     /// The `codecs` parameter of the stream (RFC 6381 3.3), as in `avc1.640028`.

@@ -1,0 +1,61 @@
+//! Emulation prevention (H.264 7.3.1, 7.4.1): the 0x03 bytes that keep start codes out of NAL units.
+
+use std::borrow::Cow;
+
+/// Removes the emulation prevention bytes of a NAL unit, or of a part of it from its start on: what is left is the header
+/// and the RBSP. Borrows where there is nothing to remove.
+///
+/// Every `00 00 03` loses its last byte, whatever follows, as in decoders; the same at the end of the unit.
+///
+/// ```
+/// use arcly_codec::h264::emulation;
+///
+/// assert_eq!(emulation::remove(&[0x68, 0, 0, 3, 1]).as_ref(), [0x68, 0, 0, 1]);
+/// ```
+#[must_use]
+pub fn remove(nal: &[u8]) -> Cow<'_, [u8]> {
+    let Some(first) = nal.windows(3).position(|window| window == [0, 0, 3]) else {
+        return Cow::Borrowed(nal);
+    };
+    let (head, tail) = nal.split_at(first);
+    let mut out = Vec::with_capacity(nal.len());
+    out.extend_from_slice(head);
+    let mut zeros = 0;
+    for &byte in tail {
+        if zeros >= 2 && byte == 3 {
+            zeros = 0;
+            continue;
+        }
+        zeros = if byte == 0 { zeros + 1 } else { 0 };
+        out.push(byte);
+    }
+    Cow::Owned(out)
+}
+
+/// Inserts emulation prevention bytes into a NAL unit's header and RBSP, so that no start code can be read in it and it
+/// does not end with a zero. Borrows where there is nothing to insert.
+#[must_use]
+pub fn insert(rbsp: &[u8]) -> Cow<'_, [u8]> {
+    let clean = !rbsp
+        .windows(3)
+        .any(|window| matches!(window, [0, 0, 0..=3]))
+        && rbsp.last() != Some(&0);
+    if clean {
+        return Cow::Borrowed(rbsp);
+    }
+    let mut out = Vec::with_capacity(rbsp.len() + rbsp.len() / 2 + 1);
+    let mut zeros = 0;
+    for &byte in rbsp {
+        if zeros == 2 && byte <= 3 {
+            out.push(3);
+            zeros = 0;
+        }
+        zeros = if byte == 0 { zeros + 1 } else { 0 };
+        out.push(byte);
+    }
+    if zeros > 0 {
+        // An RBSP ends with a zero only where cabac_zero_words (0x0000) follow its stop bit. 7.4.1 appends a final 0x03 then.
+        out.push(3);
+    }
+    Cow::Owned(out)
+}
