@@ -158,14 +158,7 @@ impl<'a> UnitWriter<'a> {
             self.room -= now.len();
             bytes = later;
             // Whole packets, the bulk of a large access unit. The last packet of the unit may need stuffing.
-            while let Some((body, later)) = bytes.split_first_chunk::<BODY_SIZE>() {
-                let mut packet = [0; PACKET_SIZE];
-                let (header, rest) = packet.split_at_mut(4);
-                header.copy_from_slice(&self.lane.payload_header(0, PAYLOAD_ONLY));
-                rest.copy_from_slice(body);
-                self.out.put_slice(&packet);
-                bytes = later;
-            }
+            bytes = self.put_whole_packets(bytes);
             if bytes.is_empty() {
                 return;
             }
@@ -174,6 +167,32 @@ impl<'a> UnitWriter<'a> {
             self.open(0, Adaptation::default());
             self.left -= bytes.len();
         }
+    }
+
+    /// Writes the packets that `bytes` fill completely, and returns what is left over.
+    ///
+    /// Growing the output by many packets at once and filling it in place is what makes the muxer fast: no check of the
+    /// capacity a packet, and copies of constant size. A batch stays in the first-level cache between being zeroed and filled.
+    fn put_whole_packets<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
+        const BATCH: usize = 64;
+        let (mut bodies, rest) = bytes.as_chunks::<BODY_SIZE>();
+        while !bodies.is_empty() {
+            let (batch, later) = bodies.split_at_checked(BATCH).unwrap_or((bodies, &[]));
+            let start = self.out.len();
+            self.out.resize(start + batch.len() * PACKET_SIZE, 0);
+            let (packets, _) = self
+                .out
+                .get_mut(start..)
+                .unwrap_or_default()
+                .as_chunks_mut::<PACKET_SIZE>();
+            for (packet, body) in packets.iter_mut().zip(batch) {
+                let (header, rest) = packet.split_at_mut(4);
+                header.copy_from_slice(&self.lane.payload_header(0, PAYLOAD_ONLY));
+                rest.copy_from_slice(body);
+            }
+            bodies = later;
+        }
+        rest
     }
 
     /// Opens a packet, stuffed where the rest of the unit does not fill it.

@@ -1,6 +1,10 @@
 //! What an independent reader, mpeg2ts-reader, finds in our transport streams, for frames of any size and spacing.
 
-#![allow(missing_docs, unreachable_pub, reason = "a macro of mpeg2ts-reader makes public items")]
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    reason = "a macro of mpeg2ts-reader makes public items"
+)]
 
 use arcly_core::mux::{Muxer, SegmentMuxer};
 use arcly_core::{CodecId, FrameFlags, MediaFrame, Timestamp, TrackId};
