@@ -103,6 +103,9 @@ pub trait SegmentMuxer: Send {
     /// The container that is written.
     fn format(&self) -> ContainerFormat;
 
+    /// Whether tracks of this codec can be carried, so that the caller can leave others out from the start.
+    fn carries(&self, codec: CodecId) -> bool;
+
     /// Adds `frame` to the open segment.
     ///
     /// # Errors

@@ -6,7 +6,7 @@
 use crate::clock::{Step, SystemClock, wrapped};
 use crate::config::TsConfig;
 use crate::packet::{Adaptation, PACKET_SIZE, UnitWriter, unit_size, write_empty};
-use crate::payload::Plan;
+use crate::payload::{Format, Plan};
 use crate::pes::Header;
 use crate::psi::Tables;
 use crate::track::{Change, Tracks, malformed};
@@ -167,18 +167,17 @@ impl Multiplex {
     }
 
     fn plan(&self, frame: &MediaFrame) -> Result<(usize, Plan), MuxError> {
-        let missing = MuxError::MissingConfig { codec: frame.codec };
         let Some((index, track)) = self
             .tracks
             .find(frame.track)
             .and_then(|index| Some((index, self.tracks.get(index)?)))
         else {
             // Where no config could ever help, say that instead.
-            return Err(match frame.codec {
-                arcly_core::CodecId::H264 | arcly_core::CodecId::Aac => missing,
-                codec => MuxError::UnsupportedCodec {
+            return Err(match Format::carries(frame.codec) {
+                true => MuxError::MissingConfig { codec: frame.codec },
+                false => MuxError::UnsupportedCodec {
                     container: crate::FORMAT.name,
-                    codec,
+                    codec: frame.codec,
                 },
             });
         };

@@ -34,6 +34,11 @@ pub(crate) enum Format {
 }
 
 impl Format {
+    /// Whether there is a form for `codec`.
+    pub(crate) const fn carries(codec: CodecId) -> bool {
+        matches!(codec, CodecId::H264 | CodecId::Aac)
+    }
+
     /// The format that `frame`, a codec config, asks for.
     pub(crate) fn from_config(frame: &MediaFrame) -> Result<Self, MuxError> {
         match (frame.codec, frame.kind) {

@@ -2,8 +2,9 @@
 
 use crate::config::TsConfig;
 use crate::multiplex::{Multiplex, Output};
+use crate::payload::Format;
 use arcly_core::mux::{ContainerFormat, MuxError, MuxedSegment, SegmentMuxer};
-use arcly_core::{MediaFrame, MediaKind, TimeDelta, Timestamp};
+use arcly_core::{CodecId, MediaFrame, MediaKind, TimeDelta, Timestamp};
 
 /// Multiplexes the frames of one stream into segments, each of which starts with PAT and PMT (RFC 8216 3.2).
 ///
@@ -68,6 +69,10 @@ impl Default for TsSegmentMuxer {
 impl SegmentMuxer for TsSegmentMuxer {
     fn format(&self) -> ContainerFormat {
         crate::FORMAT
+    }
+
+    fn carries(&self, codec: CodecId) -> bool {
+        Format::carries(codec)
     }
 
     fn write(&mut self, frame: &MediaFrame) -> Result<(), MuxError> {
