@@ -56,6 +56,16 @@ pub enum StreamError {
     /// The handle was obtained to play, not to publish.
     #[error("this handle of {0} may not publish")]
     NotPublisher(StreamKey),
+    /// A frame names a track that carries another kind of media.
+    #[error("track {track} is {was}, but a frame of it is {is}")]
+    TrackKindChanged {
+        /// The track.
+        track: crate::TrackId,
+        /// What the track carries.
+        was: crate::MediaKind,
+        /// What the frame says.
+        is: crate::MediaKind,
+    },
     /// A documented limit was exceeded.
     #[error("{what} exceeds the limit of {max}")]
     LimitExceeded {
@@ -70,6 +80,17 @@ pub enum StreamError {
     /// The object does not exist.
     #[error("storage object {0:?} does not exist")]
     StorageNotFound(String),
+    /// The object exists already, and was not replaced.
+    #[error("storage object {0:?} exists already")]
+    StorageExists(String),
+    /// The object's name cannot be used.
+    #[error("storage object {object:?} {reason}")]
+    InvalidObjectName {
+        /// The name.
+        object: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
     /// Storage failed.
     #[error("storage: {action} {object:?}")]
     Storage {
@@ -109,6 +130,18 @@ impl StreamError {
     #[must_use]
     pub fn io(context: impl Into<String>, source: std::io::Error) -> Self {
         Self::Io { context: context.into(), source: Arc::new(source) }
+    }
+
+    /// What storage failed to do with an object: [`StorageNotFound`](Self::StorageNotFound) and
+    /// [`StorageExists`](Self::StorageExists) where the cause says so, [`Storage`](Self::Storage) else.
+    #[must_use]
+    pub fn storage(action: &'static str, object: impl Into<String>, source: std::io::Error) -> Self {
+        let object = object.into();
+        match source.kind() {
+            std::io::ErrorKind::NotFound => Self::StorageNotFound(object),
+            std::io::ErrorKind::AlreadyExists => Self::StorageExists(object),
+            _ => Self::Storage { action, object, source: Arc::new(source) },
+        }
     }
 
     /// A protocol crate's own error, as the reason for which its worker ended.
