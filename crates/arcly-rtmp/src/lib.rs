@@ -1,1 +1,13 @@
 //! RTMP for arcly-core: ingest from ffmpeg, OBS and GStreamer.
+#![warn(clippy::indexing_slicing)]
+
+pub mod amf0;
+mod config;
+mod error;
+pub mod flv;
+mod limits;
+pub mod proto;
+
+pub use config::Config;
+pub use error::{Error, Fault, Location, Result};
+pub use limits::Limits;

@@ -1,0 +1,298 @@
+//! From the 32-bit millisecond timestamps of tags to a timeline that only goes forward.
+
+use super::Notice;
+use arcly_core::{Timestamp, TimestampUnwrapper};
+
+/// Bits of the counter. The format has 32, but ffmpeg masks to 31, and 2^31 divides 2^32: unwrapping modulo 2^31
+/// follows both, and only mistakes steps of more than 2^30 ms, twelve days.
+const COUNTER_BITS: u32 = 31;
+
+/// A step back within a track by at most this is jitter: the frame's DTS is held at the track's last.
+const JITTER_MILLIS: i64 = 1_000;
+
+/// A step forward of the whole publication by more than this is a break: the source paused, or frames are missing.
+const GAP_MILLIS: i64 = 10_000;
+
+/// The timeline of one publication.
+///
+/// Policy, per track, for the DTS of a media tag:
+/// * forward, by whatever: taken as it is; where no track came within 10 s of it, every track's next frame is marked as
+///   a discontinuity;
+/// * back by up to 1 s: held at the track's last DTS (the PTS stays, unless it would come before the DTS);
+/// * back by more: the source restarted its clock. The timeline goes on where the latest track stood, for all tracks
+///   alike so that they stay in sync, and every track's next frame is marked as a discontinuity.
+#[derive(Debug)]
+pub(super) struct Clock {
+    counter: TimestampUnwrapper,
+    /// What is added to the counter since the source restarted, in milliseconds.
+    offset: i64,
+    /// The latest DTS over all tracks.
+    latest: Option<i64>,
+}
+
+/// The part of a track.
+#[derive(Debug, Default)]
+pub(super) struct TrackClock {
+    last: Option<i64>,
+    discontinuity: bool,
+}
+
+impl TrackClock {
+    /// The track's next frame does not follow on its last.
+    pub(super) fn mark_discontinuity(&mut self) {
+        self.discontinuity = true;
+    }
+}
+
+/// When a media tag is to be decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stamp {
+    /// The DTS for the bus, in milliseconds: never before the track's last.
+    pub(super) dts: i64,
+    /// The DTS that the tag asks for, from which its PTS counts.
+    pub(super) nominal: i64,
+    /// Whether the frame is the first of its track after a break.
+    pub(super) discontinuity: bool,
+    /// What was remarkable about it.
+    pub(super) notice: Option<Notice>,
+}
+
+impl Stamp {
+    pub(super) fn dts(&self) -> Timestamp {
+        Timestamp::from_millis(self.dts)
+    }
+
+    /// The PTS of a frame composed `offset` milliseconds after its decoding.
+    pub(super) fn pts(&self, offset: i32) -> Timestamp {
+        let pts = self.nominal.saturating_add(offset.into());
+        // A held DTS must not overtake the PTS. A negative offset that the sender chose is passed on.
+        Timestamp::from_millis(if self.dts == self.nominal {
+            pts
+        } else {
+            pts.max(self.dts)
+        })
+    }
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self {
+            counter: TimestampUnwrapper::new(COUNTER_BITS),
+            offset: 0,
+            latest: None,
+        }
+    }
+}
+
+impl Clock {
+    /// Places the media tag with timestamp `raw` of the track `tracks[track]`.
+    pub(super) fn media(
+        &mut self,
+        tracks: &mut [&mut TrackClock],
+        track: usize,
+        raw: u32,
+    ) -> Stamp {
+        let mut nominal = self.counter.unwrap(raw.into()).saturating_add(self.offset);
+        let last = tracks.get(track).and_then(|track| track.last);
+        let latest = self.latest.unwrap_or(nominal);
+        let mut notice = None;
+        if last.is_some_and(|last| nominal < last.saturating_sub(JITTER_MILLIS)) {
+            notice = Some(Notice::ClockRestarted);
+            self.offset = self.offset.saturating_add(latest.saturating_sub(nominal));
+            nominal = latest;
+        } else if nominal > latest.saturating_add(GAP_MILLIS) {
+            notice = Some(Notice::TimestampGap);
+        }
+        if notice.is_some() {
+            for track in tracks.iter_mut() {
+                track.discontinuity = true;
+            }
+        }
+        let dts = last.map_or(nominal, |last| last.max(nominal));
+        if dts != nominal {
+            notice = Some(Notice::TimestampBackwards);
+        }
+        self.latest = Some(latest.max(dts));
+        let discontinuity = tracks.get_mut(track).is_some_and(|track| {
+            track.last = Some(dts);
+            std::mem::take(&mut track.discontinuity)
+        });
+        Stamp {
+            dts,
+            nominal,
+            discontinuity,
+            notice,
+        }
+    }
+
+    /// Places a data tag. Many senders stamp metadata with 0 at any time, so it moves no clock and stays within 10 s of
+    /// the media.
+    pub(super) fn data(&self, track: &mut TrackClock, raw: u32) -> Timestamp {
+        let nominal = self
+            .counter
+            .clone()
+            .unwrap(raw.into())
+            .saturating_add(self.offset);
+        let near = match self.latest {
+            Some(latest) if nominal.abs_diff(latest) > GAP_MILLIS.unsigned_abs() => latest,
+            _ => nominal,
+        };
+        let dts = track.last.map_or(near, |last| last.max(near));
+        track.last = Some(dts);
+        Timestamp::from_millis(dts)
+    }
+
+    /// Whether a media tag was placed.
+    pub(super) fn has_started(&self) -> bool {
+        self.latest.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[derive(Default)]
+    struct Two {
+        clock: Clock,
+        video: TrackClock,
+        audio: TrackClock,
+    }
+
+    impl Two {
+        fn video(&mut self, raw: u32) -> Stamp {
+            self.clock
+                .media(&mut [&mut self.video, &mut self.audio], 0, raw)
+        }
+        fn audio(&mut self, raw: u32) -> Stamp {
+            self.clock
+                .media(&mut [&mut self.video, &mut self.audio], 1, raw)
+        }
+    }
+
+    #[test]
+    fn both_wraps_are_followed() {
+        for top in [i32::MAX as u32, u32::MAX] {
+            let mut two = Two::default();
+            let first = two.video(top - 20).dts;
+            assert_eq!(two.video(top).dts - first, 20);
+            let wrapped = two.video(12);
+            assert_eq!(
+                (wrapped.dts - first, wrapped.discontinuity),
+                (33, false),
+                "from {top:#x}"
+            );
+            assert_eq!(
+                two.audio(top).dts - first,
+                20,
+                "the other track may lag over the wrap"
+            );
+        }
+    }
+
+    #[test]
+    fn jitter_is_held_and_keeps_the_presentation_time() {
+        let mut two = Two::default();
+        two.video(1_000);
+        let held = two.video(960);
+        assert_eq!(
+            (held.dts, held.nominal, held.notice),
+            (1_000, 960, Some(Notice::TimestampBackwards))
+        );
+        assert_eq!(held.pts(80), Timestamp::from_millis(1_040));
+        assert_eq!(
+            held.pts(0),
+            Timestamp::from_millis(1_000),
+            "never before the DTS that was held"
+        );
+        assert_eq!(
+            two.video(1_040).pts(-10),
+            Timestamp::from_millis(1_030),
+            "the sender's own choice"
+        );
+    }
+
+    #[test]
+    fn a_restarted_clock_goes_on_for_all_tracks_in_sync() {
+        let mut two = Two::default();
+        two.video(60_000);
+        two.audio(60_010);
+        let restarted = two.video(0);
+        assert_eq!((restarted.dts, restarted.discontinuity), (60_010, true));
+        assert_eq!(restarted.notice, Some(Notice::ClockRestarted));
+        let audio = two.audio(5);
+        assert_eq!((audio.dts, audio.discontinuity), (60_015, true));
+        assert_eq!(
+            (two.video(40).dts, two.video(80).discontinuity),
+            (60_050, false)
+        );
+    }
+
+    #[test]
+    fn a_gap_is_kept_and_marked_once_a_track() {
+        let mut two = Two::default();
+        two.video(0);
+        two.audio(0);
+        assert!(!two.audio(9_000).discontinuity);
+        let gap = two.video(30_000);
+        assert_eq!(
+            (gap.dts, gap.discontinuity, gap.notice),
+            (30_000, true, Some(Notice::TimestampGap))
+        );
+        assert!(two.audio(30_001).discontinuity);
+        assert!(!two.audio(30_020).discontinuity);
+        // A track that was silent while the other went on is no break.
+        two.video(39_000);
+        two.video(45_000);
+        assert!(!two.audio(45_001).discontinuity);
+    }
+
+    #[test]
+    fn metadata_moves_no_clock() {
+        let mut two = Two::default();
+        let mut data = TrackClock::default();
+        two.video(3_600_000);
+        assert_eq!(
+            two.clock.data(&mut data, 0),
+            Timestamp::from_millis(3_600_000)
+        );
+        assert_eq!(
+            two.clock.data(&mut data, 3_600_100),
+            Timestamp::from_millis(3_600_100)
+        );
+        assert_eq!(
+            two.clock.data(&mut data, 3_600_050),
+            Timestamp::from_millis(3_600_100)
+        );
+        let next = two.video(3_600_040);
+        assert_eq!((next.dts, next.notice), (3_600_040, None));
+    }
+
+    proptest! {
+        #[test]
+        fn a_track_never_goes_back(tags in prop::collection::vec((any::<bool>(), any::<u32>()), 1..100)) {
+            let mut two = Two::default();
+            let mut last = [i64::MIN; 2];
+            for (is_audio, raw) in tags {
+                let stamp = if is_audio { two.audio(raw) } else { two.video(raw) };
+                prop_assert!(stamp.dts >= last[usize::from(is_audio)]);
+                last[usize::from(is_audio)] = stamp.dts;
+            }
+        }
+
+        #[test]
+        fn a_clean_day_drifts_by_nothing(start in any::<u32>(), steps in prop::collection::vec(1_u32..9_999, 1..200)) {
+            let mut two = Two::default();
+            let first = two.video(start).dts;
+            let mut raw = start;
+            let mut passed = 0;
+            for step in steps {
+                raw = raw.wrapping_add(step);
+                passed += i64::from(step);
+                let stamp = two.video(raw);
+                prop_assert_eq!((stamp.dts - first, stamp.discontinuity), (passed, false));
+            }
+        }
+    }
+}

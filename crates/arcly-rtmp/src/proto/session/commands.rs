@@ -1,0 +1,176 @@
+//! What a session does with each command (RTMP 1.0, 7.2, and what Flash Media Live Encoder added to it).
+
+use super::timers::Timer;
+use super::{Awaited, Event, MessageStreamId, ServerSession, Stage, chunk_stream};
+use crate::amf0::Value;
+use crate::proto::command::{self, Command};
+use crate::proto::control::{BANDWIDTH_DYNAMIC, Control};
+use crate::proto::status::{Level, StatusCode};
+use crate::proto::target::Connect;
+use crate::{Error, Location, Result};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// What we call ourselves. Some clients look for Flash Media Server's name and version before they go on.
+const SERVER_VERSION: &str = "FMS/3,5,7,7009";
+
+/// What Flash Media Server says it can do.
+const CAPABILITIES: f64 = 31.0;
+
+impl ServerSession {
+    pub(super) fn handle_command(
+        &mut self,
+        command: &Command,
+        stream: u32,
+        at: Location,
+        now: Instant,
+    ) -> Result<()> {
+        if command.name == "connect" {
+            return self.handle_connect(command, at);
+        }
+        if self.connect.is_none() {
+            return Err(Error::PeerMisbehaved {
+                what: "command before connect",
+                at,
+            });
+        }
+        let stream = MessageStreamId(stream);
+        match command.name.as_str() {
+            "createStream" => {
+                let id = self.create_stream(at)?;
+                self.reply(command, &Value::Number(id.0.into()));
+            }
+            "releaseStream" => self.reply(command, &Value::Undefined),
+            "FCPublish" => {
+                self.uses_fc = true;
+                self.reply(command, &Value::Undefined);
+            }
+            "publish" => match command.arguments.first() {
+                Some(Value::String(name)) => {
+                    self.request_publish(stream, name, command.text(1), at)?
+                }
+                // NetStream.publish(false) is how a Flash client stops.
+                Some(Value::Boolean(false)) => self.unpublish(stream, now),
+                _ => {
+                    return Err(Error::PeerMisbehaved {
+                        what: "publish without a stream name",
+                        at,
+                    });
+                }
+            },
+            "FCUnpublish" => {
+                self.reply(command, &Value::Undefined);
+                if let Some(stream) = command.text(0).and_then(|name| self.publication_of(name)) {
+                    self.unpublish(stream, now);
+                }
+            }
+            "closeStream" => self.unpublish(stream, now),
+            "deleteStream" => {
+                // `as` saturates, and makes 0 of what is no number: then there is no such stream.
+                let stream = MessageStreamId(command.number(0).map_or(0, |id| id as u32));
+                self.unpublish(stream, now);
+                self.streams.remove(&stream.0);
+            }
+            "play" | "play2" => {
+                let description = "this server does not play by RTMP";
+                self.send_status(stream, Level::Error, StatusCode::PLAY_FAILED, description);
+            }
+            // Replies must not be replied to.
+            "_result" | "_error" | "onStatus" => {}
+            _ if command.wants_reply() => {
+                let reply = command::error(
+                    command.transaction,
+                    StatusCode::CALL_FAILED,
+                    "the command is unknown",
+                );
+                self.send(chunk_stream::COMMAND, &reply);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn handle_connect(&mut self, command: &Command, at: Location) -> Result<()> {
+        if self.connect.is_some() {
+            return Err(Error::PeerMisbehaved {
+                what: "connect a second time",
+                at,
+            });
+        }
+        let connect =
+            Connect::parse(&command.object, &self.config.limits).map_err(|fault| fault.at(at))?;
+        if connect.application().is_empty() {
+            let description = "connect names no application";
+            let reply = command::error(
+                command.transaction,
+                StatusCode::CONNECT_INVALID_APP,
+                description,
+            );
+            self.send(chunk_stream::COMMAND, &reply);
+            return Err(Error::PeerMisbehaved {
+                what: description,
+                at,
+            });
+        }
+        let connect = Arc::new(connect);
+        self.connect = Some(Arc::clone(&connect));
+        self.awaited = Some(Awaited::Connect {
+            transaction: command.transaction,
+        });
+        self.events.push_back(Event::Connect(connect));
+        Ok(())
+    }
+
+    /// Says that the connection stands, in one write with the settings that go with it.
+    pub(super) fn reply_connect(&mut self, transaction: f64) {
+        let window = self.config.window_ack_size;
+        self.send_control(Control::WindowAckSize(window));
+        self.send_control(Control::SetPeerBandwidth(window, BANDWIDTH_DYNAMIC));
+        self.send_control(Control::SetChunkSize(
+            self.config.chunk_size.clamp(128, 0xFF_FFFF),
+        ));
+        let properties = Value::Object(vec![
+            ("fmsVer".to_owned(), SERVER_VERSION.into()),
+            ("capabilities".to_owned(), CAPABILITIES.into()),
+        ]);
+        let mut information = command::information(
+            Level::Status,
+            StatusCode::CONNECT_SUCCESS,
+            "the connection stands",
+        );
+        if let (Value::Object(properties), Some(connect)) = (&mut information, &self.connect) {
+            // We send AMF0 only and take both, so the client's choice is confirmed.
+            properties.push(("objectEncoding".to_owned(), connect.object_encoding.into()));
+        }
+        self.send(
+            chunk_stream::COMMAND,
+            &command::result(transaction, &properties, &information),
+        );
+    }
+
+    fn reply(&mut self, command: &Command, information: &Value) {
+        if command.wants_reply() {
+            let reply = command::result(command.transaction, &Value::Null, information);
+            self.send(chunk_stream::COMMAND, &reply);
+        }
+    }
+
+    /// Ends the publication on a message stream, if there is one, and tells the peer.
+    fn unpublish(&mut self, stream: MessageStreamId, now: Instant) {
+        if !self.end_publication(stream) {
+            return;
+        }
+        let (level, code) = (Level::Status, StatusCode::UNPUBLISH_SUCCESS);
+        if self.uses_fc {
+            self.send(
+                chunk_stream::COMMAND,
+                &command::status("onFCUnpublish", 0, level, code, "publishing has ended"),
+            );
+        }
+        self.send_status(stream, level, code, "publishing has ended");
+        if self.publications().next().is_none() && matches!(self.stage, Stage::Chunks(_)) {
+            self.timers
+                .set(Timer::Setup, now + self.config.limits.setup_timeout);
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Acknowledgements, and the rate at which commands may come.
+
+use std::time::{Duration, Instant};
+
+/// Counts what the peer sent and says when to acknowledge it (RTMP 1.0, 5.4.3 and 5.4.4).
+#[derive(Clone, Debug)]
+pub(super) struct AckWindow {
+    window: u32,
+    received: u64,
+    acknowledged: u64,
+}
+
+impl AckWindow {
+    pub(super) fn new(window: u32) -> Self {
+        Self {
+            window: window.max(1),
+            received: 0,
+            acknowledged: 0,
+        }
+    }
+
+    /// The peer's Window Acknowledgement Size.
+    pub(super) fn set_window(&mut self, window: u32) {
+        self.window = window.max(1);
+    }
+
+    pub(super) fn receive(&mut self, bytes: usize) {
+        self.received += bytes as u64;
+    }
+
+    /// The number of the acknowledgement that is due: all bytes since the connection began, modulo 2^32.
+    pub(super) fn take_due(&mut self) -> Option<u32> {
+        if self.received - self.acknowledged < u64::from(self.window) {
+            return None;
+        }
+        self.acknowledged = self.received;
+        Some(self.received as u32)
+    }
+}
+
+/// Lets through so many a second on average, and twice as many in a burst (GCRA, ITU-T I.371).
+#[derive(Clone, Debug)]
+pub(super) struct Rate {
+    cost: Duration,
+    /// When all that was let through is paid for.
+    paid: Instant,
+}
+
+/// How far ahead of its payment a burst may run.
+const BURST: Duration = Duration::from_secs(2);
+
+impl Rate {
+    pub(super) fn new(per_second: u32, now: Instant) -> Self {
+        Self {
+            cost: Duration::from_secs(1) / per_second.max(1),
+            paid: now,
+        }
+    }
+
+    /// Whether one more is within the rate.
+    pub(super) fn take(&mut self, now: Instant) -> bool {
+        let paid = self.paid.max(now) + self.cost;
+        if paid.duration_since(now) > BURST {
+            return false;
+        }
+        self.paid = paid;
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn acknowledgements_count_all_bytes_and_wrap() {
+        let mut window = AckWindow::new(1_000);
+        window.receive(999);
+        assert_eq!(window.take_due(), None);
+        window.receive(1);
+        assert_eq!(window.take_due(), Some(1_000));
+        assert_eq!(window.take_due(), None);
+        window.set_window(0);
+        window.receive(u32::MAX as usize);
+        assert_eq!(window.take_due(), Some(999), "modulo 2^32");
+    }
+
+    #[test]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "an arbitrary origin of time for the test"
+    )]
+    fn a_burst_of_two_seconds_then_the_rate() {
+        let start = Instant::now();
+        let mut rate = Rate::new(10, start);
+        assert_eq!((0..100).filter(|_| rate.take(start)).count(), 20);
+        assert_eq!(
+            (0..100)
+                .filter(|_| rate.take(start + Duration::from_millis(300)))
+                .count(),
+            3
+        );
+        assert_eq!(
+            (0..100)
+                .filter(|_| rate.take(start + Duration::from_secs(60)))
+                .count(),
+            20
+        );
+    }
+}

@@ -1,0 +1,420 @@
+//! The server's side of a connection.
+//!
+//! ```
+//! use arcly_rtmp::Config;
+//! use arcly_rtmp::proto::session::{Input, Output, ServerSession};
+//! use std::time::Instant;
+//!
+//! # fn now() -> Instant {
+//! #     #[expect(clippy::disallowed_methods, reason = "the example is its own driver")]
+//! #     Instant::now()
+//! # }
+//! let mut session = ServerSession::new(Config::default(), now());
+//! // A browser comes to the wrong port.
+//! assert!(session.handle_input(Input::Receive(b"GET / HTTP/1.1\r\n"), now()).is_err());
+//! assert_eq!(session.poll_output(), Output::Close);
+//! ```
+
+mod commands;
+mod flow;
+mod io;
+mod messages;
+mod streams;
+mod timers;
+
+pub use io::{Event, Input, MessageStreamId, Output, PublishKind, PublishRequest};
+
+use super::chunk::{ChunkReader, ChunkWriter, ReaderLimits};
+use super::command;
+use super::control::{Control, UserControl};
+use super::handshake::{CLIENT_BYTES, ServerHandshake};
+use super::message::Message;
+use super::status::{Level, StatusCode};
+use super::target::Connect;
+use crate::amf0;
+use crate::{Config, Error, Location, Result};
+use bytes::BytesMut;
+use flow::{AckWindow, Rate};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Instant;
+use streams::MessageStream;
+use timers::{Timer, Timers};
+
+/// The server's side of a connection, without its socket.
+///
+/// Three families of methods:
+/// * [`handle_input`](Self::handle_input) with what comes;
+/// * [`poll_output`](Self::poll_output) after each call of any other method, again and again until it says
+///   [`Output::Timeout`] (nothing more to do) or [`Output::Close`];
+/// * the replies to events: [`accept_connect`](Self::accept_connect), [`reject_connect`](Self::reject_connect),
+///   [`accept_publish`](Self::accept_publish), [`reject_publish`](Self::reject_publish), and, of one's own accord,
+///   [`end_publish`](Self::end_publish).
+///
+/// While an event waits for its reply, input is only held, up to
+/// [`Limits::buffered_bytes`](crate::Limits::buffered_bytes), and no deadline passes: what takes time then is not the
+/// peer's doing. A driver simply does not read meanwhile.
+///
+/// Events come before the bytes to transmit, so that a reply is only sent once its event was acted on, and all the
+/// bytes that a call makes come as one [`Output::Transmit`].
+///
+/// Memory: about 1 KiB, and what [`Limits`](crate::Limits) says. Between two polls, output is bounded by a small multiple
+/// of the input: at worst an event of 100 bytes for three bytes.
+#[derive(Debug)]
+pub struct ServerSession {
+    config: Config,
+    amf: amf0::Limits,
+    stage: Stage,
+    /// Input that came while a reply was waited for.
+    held: Vec<u8>,
+    /// The reply that is waited for.
+    awaited: Option<Awaited>,
+    connect: Option<Arc<Connect>>,
+    streams: BTreeMap<u32, MessageStream>,
+    last_stream: u32,
+    /// Whether the peer uses FCPublish and FCUnpublish, so that it is told of the outcome that way too.
+    uses_fc: bool,
+    writer: ChunkWriter,
+    out: BytesMut,
+    events: VecDeque<Event>,
+    timers: Timers,
+    acks: AckWindow,
+    rate: Rate,
+    started: Instant,
+}
+
+/// How far the connection is.
+#[derive(Debug)]
+enum Stage {
+    Handshake(ServerHandshake),
+    Chunks(Box<ChunkReader>),
+    /// It ends once the output is drained.
+    Closing,
+}
+
+/// A reply of the caller's that is waited for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Awaited {
+    Connect { transaction: f64 },
+    Publish(MessageStreamId),
+}
+
+/// Chunk streams that we send on. Which is free to the sender but for 2 (RTMP 1.0, 5.4); these are the usual ones.
+mod chunk_stream {
+    pub(super) const CONTROL: u8 = 2;
+    pub(super) const COMMAND: u8 = 3;
+    pub(super) const STATUS: u8 = 5;
+}
+
+impl ServerSession {
+    /// A session for a connection that was made `now`.
+    #[must_use]
+    pub fn new(config: Config, now: Instant) -> Self {
+        let mut timers = Timers::default();
+        timers.set(Timer::Handshake, now + config.limits.handshake_timeout);
+        Self {
+            amf: amf0::Limits::from(&config.limits),
+            stage: Stage::Handshake(ServerHandshake::default()),
+            held: Vec::new(),
+            awaited: None,
+            connect: None,
+            streams: BTreeMap::new(),
+            last_stream: 0,
+            uses_fc: false,
+            writer: ChunkWriter::default(),
+            out: BytesMut::new(),
+            events: VecDeque::new(),
+            timers,
+            acks: AckWindow::new(config.window_ack_size),
+            rate: Rate::new(config.limits.commands_per_second, now),
+            started: now,
+            config,
+        }
+    }
+
+    /// Takes what came.
+    ///
+    /// # Errors
+    /// Any that ends the connection; what is still to be said to the peer comes from [`poll_output`](Self::poll_output),
+    /// then [`Output::Close`]. After that input is ignored.
+    pub fn handle_input(&mut self, input: Input<'_>, now: Instant) -> Result<()> {
+        let result = match input {
+            Input::Receive(bytes) => self.receive(bytes, now),
+            Input::Timeout => self.time_out(now),
+        };
+        result.inspect_err(|error| self.fail(error))
+    }
+
+    /// What is to be done next.
+    #[must_use]
+    pub fn poll_output(&mut self) -> Output {
+        if let Some(event) = self.events.pop_front() {
+            return Output::Event(event);
+        }
+        if !self.out.is_empty() {
+            return Output::Transmit(self.out.split().freeze());
+        }
+        match (&self.stage, self.timers.next()) {
+            (Stage::Closing, _) | (_, None) => Output::Close,
+            (_, Some(deadline)) => Output::Timeout(deadline),
+        }
+    }
+
+    /// What the peer said when it connected; `None` until it did.
+    #[must_use]
+    pub fn connect(&self) -> Option<&Arc<Connect>> {
+        self.connect.as_ref()
+    }
+
+    /// Grants [`Event::Connect`], and goes on with the input that was held.
+    ///
+    /// # Errors
+    /// [`Error::ApiMisuse`] where no such event waits; else as [`handle_input`](Self::handle_input).
+    pub fn accept_connect(&mut self, now: Instant) -> Result<()> {
+        let Some(Awaited::Connect { transaction }) = self.awaited else {
+            return Err(Error::ApiMisuse {
+                what: "accept_connect without a request to connect",
+            });
+        };
+        self.reply_connect(transaction);
+        self.timers
+            .set(Timer::Setup, now + self.config.limits.setup_timeout);
+        self.resume(now)
+    }
+
+    /// Refuses [`Event::Connect`] with `code` and words for the peer, and closes.
+    ///
+    /// # Errors
+    /// [`Error::ApiMisuse`] where no such event waits.
+    pub fn reject_connect(&mut self, code: StatusCode, description: &str) -> Result<()> {
+        let Some(Awaited::Connect { transaction }) = self.awaited else {
+            return Err(Error::ApiMisuse {
+                what: "reject_connect without a request to connect",
+            });
+        };
+        self.send(
+            chunk_stream::COMMAND,
+            &command::error(transaction, code, description),
+        );
+        self.close();
+        Ok(())
+    }
+
+    /// Grants [`Event::Publish`], and goes on with the input that was held.
+    ///
+    /// # Errors
+    /// [`Error::ApiMisuse`] where no such event waits; else as [`handle_input`](Self::handle_input).
+    pub fn accept_publish(&mut self, stream: MessageStreamId, now: Instant) -> Result<()> {
+        if self.awaited != Some(Awaited::Publish(stream)) {
+            return Err(Error::ApiMisuse {
+                what: "accept_publish without a request to publish",
+            });
+        }
+        self.start_publication(stream);
+        self.resume(now)
+    }
+
+    /// Refuses [`Event::Publish`] with `code` and words for the peer, and closes.
+    ///
+    /// # Errors
+    /// [`Error::ApiMisuse`] where no such event waits.
+    pub fn reject_publish(
+        &mut self,
+        stream: MessageStreamId,
+        code: StatusCode,
+        description: &str,
+    ) -> Result<()> {
+        if self.awaited != Some(Awaited::Publish(stream)) {
+            return Err(Error::ApiMisuse {
+                what: "reject_publish without a request to publish",
+            });
+        }
+        self.send_status(stream, Level::Error, code, description);
+        self.close();
+        Ok(())
+    }
+
+    /// Ends a publication that was accepted, with `code` and words for the peer, and closes: the host has ended it,
+    /// or given the name to another. Nothing happens where it has ended already.
+    pub fn end_publish(&mut self, stream: MessageStreamId, code: StatusCode, description: &str) {
+        if self
+            .streams
+            .get(&stream.0)
+            .is_some_and(MessageStream::is_publishing)
+        {
+            self.send_status(stream, Level::Error, code, description);
+            self.close();
+        }
+    }
+
+    fn receive(&mut self, bytes: &[u8], now: Instant) -> Result<()> {
+        if matches!(self.stage, Stage::Closing) {
+            return Ok(());
+        }
+        self.acks.receive(bytes.len());
+        self.heard(now);
+        self.process(bytes, now)?;
+        if let Some(sequence_number) = self.acks.take_due() {
+            self.send_control(Control::Acknowledgement(sequence_number));
+        }
+        Ok(())
+    }
+
+    /// Reads messages until `input` is used up or a reply is waited for.
+    fn process(&mut self, mut input: &[u8], now: Instant) -> Result<()> {
+        if let Stage::Handshake(handshake) = &mut self.stage {
+            if !handshake.read(&mut input, &mut self.out)? {
+                return Ok(());
+            }
+            self.stage = Stage::Chunks(Box::new(ChunkReader::new(
+                self.early_limits(),
+                CLIENT_BYTES as u64,
+            )));
+            self.timers.clear(Timer::Handshake);
+            self.timers
+                .set(Timer::Setup, now + self.config.limits.setup_timeout);
+            self.heard(now);
+        }
+        while self.awaited.is_none() {
+            let Stage::Chunks(reader) = &mut self.stage else {
+                return Ok(());
+            };
+            let Some(received) = reader.read(&mut input)? else {
+                return Ok(());
+            };
+            self.handle_message(received, now)?;
+        }
+        if self.held.len() + input.len() > self.config.limits.buffered_bytes {
+            let (what, max) = ("buffered_bytes", self.config.limits.buffered_bytes as u64);
+            return Err(Error::LimitExceeded {
+                what,
+                max,
+                at: self.here(),
+            });
+        }
+        self.held.extend_from_slice(input);
+        Ok(())
+    }
+
+    /// Goes on after a reply of the caller's.
+    fn resume(&mut self, now: Instant) -> Result<()> {
+        self.awaited = None;
+        self.heard(now);
+        let held = std::mem::take(&mut self.held);
+        self.process(&held, now)
+            .inspect_err(|error| self.fail(error))
+    }
+
+    /// The peer is alive.
+    fn heard(&mut self, now: Instant) {
+        if matches!(self.stage, Stage::Chunks(_)) {
+            self.timers
+                .set(Timer::Idle, now + self.config.limits.idle_timeout);
+            self.timers
+                .set(Timer::Ping, now + self.config.ping_interval);
+        }
+    }
+
+    fn time_out(&mut self, now: Instant) -> Result<()> {
+        if self.awaited.is_some() {
+            // The caller is late, not the peer.
+            self.heard(now);
+            return Ok(());
+        }
+        while let Some(timer) = self.timers.take_due(now) {
+            let limits = &self.config.limits;
+            let (what, limit) = match timer {
+                Timer::Handshake => ("the handshake", limits.handshake_timeout),
+                Timer::Setup => ("the request to publish", limits.setup_timeout),
+                Timer::Idle => ("the next byte of the peer", limits.idle_timeout),
+                Timer::Ping => {
+                    self.timers
+                        .set(Timer::Ping, now + self.config.ping_interval);
+                    let millis = now.duration_since(self.started).as_millis() as u32;
+                    self.send_control(Control::User(UserControl::PingRequest(millis)));
+                    continue;
+                }
+            };
+            return Err(Error::TimedOut { what, limit });
+        }
+        Ok(())
+    }
+
+    /// The limits of a peer that was not allowed to publish.
+    fn early_limits(&self) -> ReaderLimits {
+        let limits = ReaderLimits::from(&self.config.limits);
+        ReaderLimits {
+            message_bytes: limits.message_bytes.min(limits.command_bytes),
+            ..limits
+        }
+    }
+
+    /// The place that was read up to.
+    fn here(&self) -> Location {
+        let offset = match &self.stage {
+            Stage::Chunks(reader) => reader.offset(),
+            _ => 0,
+        };
+        Location {
+            offset,
+            ..Location::default()
+        }
+    }
+
+    fn send(&mut self, chunk_stream: u8, message: &Message) {
+        self.writer.write(&mut self.out, chunk_stream, message);
+    }
+
+    fn send_control(&mut self, control: Control) {
+        self.send(chunk_stream::CONTROL, &control.to_message());
+        if let Control::SetChunkSize(size) = control {
+            self.writer.set_chunk_size(size);
+        }
+    }
+
+    fn send_status(
+        &mut self,
+        stream: MessageStreamId,
+        level: Level,
+        code: StatusCode,
+        description: &str,
+    ) {
+        self.send(
+            chunk_stream::STATUS,
+            &command::status("onStatus", stream.0, level, code, description),
+        );
+    }
+
+    /// Tells the peer why, as far as it is far enough to understand, and closes.
+    fn fail(&mut self, error: &Error) {
+        if self.connect.is_some() && !matches!(self.stage, Stage::Closing) {
+            let reason = error.to_string();
+            let publishing: Vec<_> = self.publications().collect();
+            let (level, code) = (Level::Error, StatusCode::PUBLISH_DENIED);
+            for &stream in &publishing {
+                self.send_status(stream, level, code, &reason);
+            }
+            if publishing.is_empty() {
+                self.send_status(
+                    MessageStreamId(0),
+                    level,
+                    StatusCode::CONNECT_CLOSED,
+                    &reason,
+                );
+            }
+        }
+        self.close();
+    }
+
+    /// Ends all publications and closes once the output is drained.
+    fn close(&mut self) {
+        let publishing: Vec<_> = self.publications().collect();
+        for stream in publishing {
+            self.end_publication(stream);
+        }
+        self.streams.clear();
+        self.held = Vec::new();
+        self.awaited = None;
+        self.stage = Stage::Closing;
+    }
+}

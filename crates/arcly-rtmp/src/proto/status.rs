@@ -1,0 +1,65 @@
+//! The codes of status replies.
+
+use std::fmt;
+
+/// A status code, as in `NetStream.Publish.Start`. Clients compare the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct StatusCode(&'static str);
+
+impl StatusCode {
+    /// The connection stands.
+    pub const CONNECT_SUCCESS: Self = Self("NetConnection.Connect.Success");
+    /// The connection is refused.
+    pub const CONNECT_REJECTED: Self = Self("NetConnection.Connect.Rejected");
+    /// The application does not exist, or its name cannot be used.
+    pub const CONNECT_INVALID_APP: Self = Self("NetConnection.Connect.InvalidApp");
+    /// The server closes the connection.
+    pub const CONNECT_CLOSED: Self = Self("NetConnection.Connect.Closed");
+    /// The command is unknown or failed.
+    pub const CALL_FAILED: Self = Self("NetConnection.Call.Failed");
+    /// Publishing may start.
+    pub const PUBLISH_START: Self = Self("NetStream.Publish.Start");
+    /// The name is taken or cannot be used.
+    pub const PUBLISH_BAD_NAME: Self = Self("NetStream.Publish.BadName");
+    /// Publishing is not allowed.
+    pub const PUBLISH_DENIED: Self = Self("NetStream.Publish.Denied");
+    /// Publishing has ended.
+    pub const UNPUBLISH_SUCCESS: Self = Self("NetStream.Unpublish.Success");
+    /// There is no such stream to play.
+    pub const PLAY_STREAM_NOT_FOUND: Self = Self("NetStream.Play.StreamNotFound");
+    /// Playing failed for a reason that no other code names.
+    pub const PLAY_FAILED: Self = Self("NetStream.Play.Failed");
+
+    /// The text.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        self.0
+    }
+}
+
+impl fmt::Display for StatusCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+/// The `level` of a status reply. Clients end what they do on [`Error`](Self::Error).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Level {
+    /// What was asked for happened.
+    Status,
+    /// It did not.
+    Error,
+}
+
+impl Level {
+    /// The text.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Status => "status",
+            Self::Error => "error",
+        }
+    }
+}
