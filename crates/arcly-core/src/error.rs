@@ -129,24 +129,41 @@ impl StreamError {
     /// An input/output error with what was being done.
     #[must_use]
     pub fn io(context: impl Into<String>, source: std::io::Error) -> Self {
-        Self::Io { context: context.into(), source: Arc::new(source) }
+        Self::Io {
+            context: context.into(),
+            source: Arc::new(source),
+        }
     }
 
     /// What storage failed to do with an object: [`StorageNotFound`](Self::StorageNotFound) and
     /// [`StorageExists`](Self::StorageExists) where the cause says so, [`Storage`](Self::Storage) else.
     #[must_use]
-    pub fn storage(action: &'static str, object: impl Into<String>, source: std::io::Error) -> Self {
+    pub fn storage(
+        action: &'static str,
+        object: impl Into<String>,
+        source: std::io::Error,
+    ) -> Self {
         let object = object.into();
         match source.kind() {
             std::io::ErrorKind::NotFound => Self::StorageNotFound(object),
             std::io::ErrorKind::AlreadyExists => Self::StorageExists(object),
-            _ => Self::Storage { action, object, source: Arc::new(source) },
+            _ => Self::Storage {
+                action,
+                object,
+                source: Arc::new(source),
+            },
         }
     }
 
     /// A protocol crate's own error, as the reason for which its worker ended.
     #[must_use]
-    pub fn protocol(protocol: &'static str, source: impl std::error::Error + Send + Sync + 'static) -> Self {
-        Self::Protocol { protocol, source: Arc::new(source) }
+    pub fn protocol(
+        protocol: &'static str,
+        source: impl std::error::Error + Send + Sync + 'static,
+    ) -> Self {
+        Self::Protocol {
+            protocol,
+            source: Arc::new(source),
+        }
     }
 }

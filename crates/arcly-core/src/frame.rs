@@ -22,7 +22,10 @@ bitflags::bitflags! {
 
 /// The kind of media of a track.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
-#[expect(clippy::exhaustive_enums, reason = "a track is one of these three; matching all of them is what callers want")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a track is one of these three; matching all of them is what callers want"
+)]
 pub enum MediaKind {
     /// Pictures.
     Video,
@@ -139,7 +142,11 @@ impl MediaFrame {
             payload,
             wall_clock: None,
             track: TrackId::VIDEO,
-            flags: if is_key { FrameFlags::KEYFRAME } else { FrameFlags::empty() },
+            flags: if is_key {
+                FrameFlags::KEYFRAME
+            } else {
+                FrameFlags::empty()
+            },
             codec,
             kind: MediaKind::Video,
         }
@@ -164,7 +171,11 @@ impl MediaFrame {
     /// A timed metadata frame of the first data track. Integer times are milliseconds.
     #[must_use]
     pub fn new_data(pts: impl Into<Timestamp>, payload: Bytes, codec: CodecId) -> Self {
-        Self { track: TrackId::DATA, kind: MediaKind::Data, ..Self::new_audio(pts, payload, codec) }
+        Self {
+            track: TrackId::DATA,
+            kind: MediaKind::Data,
+            ..Self::new_audio(pts, payload, codec)
+        }
     }
 
     /// Marks the frame as the track's codec config, see [`FrameFlags::CONFIG`].

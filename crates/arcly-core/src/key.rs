@@ -104,7 +104,10 @@ impl StreamKey {
     /// The stream `stream` of application `app`, taken as they are; the engine calls [`validate`](Self::validate).
     #[must_use]
     pub fn new(app: impl Into<AppName>, stream: impl Into<StreamId>) -> Self {
-        Self { app: app.into(), stream: stream.into() }
+        Self {
+            app: app.into(),
+            stream: stream.into(),
+        }
     }
 
     /// Whether both names can stand in a URL path and a file name: 1 to [`MAX_NAME_BYTES`] bytes of letters, digits
@@ -120,7 +123,10 @@ impl StreamKey {
                 "is too long"
             } else if name.starts_with('.') {
                 "starts with a dot"
-            } else if !name.chars().all(|c| c.is_alphanumeric() || "-_.~+@=, ".contains(c)) {
+            } else if !name
+                .chars()
+                .all(|c| c.is_alphanumeric() || "-_.~+@=, ".contains(c))
+            {
                 "has a character that is not allowed"
             } else {
                 continue;
@@ -136,8 +142,10 @@ impl std::str::FromStr for StreamKey {
 
     /// Parses `app/stream`; the result is valid.
     fn from_str(text: &str) -> Result<Self, StreamError> {
-        let (app, stream) =
-            text.split_once('/').ok_or(StreamError::InvalidKey { what: "stream", reason: "is missing" })?;
+        let (app, stream) = text.split_once('/').ok_or(StreamError::InvalidKey {
+            what: "stream",
+            reason: "is missing",
+        })?;
         let key = Self::new(app, stream);
         key.validate()?;
         Ok(key)
@@ -162,7 +170,17 @@ mod tests {
 
     #[test]
     fn names_that_could_leave_their_folder_are_refused() {
-        for bad in ["", "..", ".hidden", "a/b", "a\\b", "a\0b", "a\nb", "a?b", &"x".repeat(MAX_NAME_BYTES + 1)] {
+        for bad in [
+            "",
+            "..",
+            ".hidden",
+            "a/b",
+            "a\\b",
+            "a\0b",
+            "a\nb",
+            "a?b",
+            &"x".repeat(MAX_NAME_BYTES + 1),
+        ] {
             assert!(StreamKey::new("live", bad).validate().is_err(), "{bad:?}");
             assert!(StreamKey::new(bad, "s").validate().is_err(), "{bad:?}");
         }

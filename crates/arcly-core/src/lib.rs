@@ -1,23 +1,59 @@
 //! The live-media streaming kernel.
 
+mod audit;
+mod auth;
+#[cfg(not(arcly_loom))]
 mod bus;
+#[cfg(arcly_loom)]
+pub mod bus;
+mod clock;
 mod codec_id;
+mod engine;
 mod error;
 mod frame;
+pub mod health;
+mod inbound;
 mod key;
+mod media;
 pub mod mux;
+mod net;
+mod observe;
+mod playback;
 mod stream;
 mod timestamp;
 
 #[cfg(feature = "codec")]
 pub use arcly_codec as codec;
+pub use async_trait::async_trait;
 
+pub use audit::{AuditOutcome, AuditRecord, AuditSink};
+pub use auth::{
+    AccessDenied, AccessRequest, Action, AllowAll, Authenticator, Credentials, MAX_CREDENTIAL_BYTES,
+};
 pub use bus::{
-    Delivery, LagObserver, LogItem, Retention, Shared, StartAt, SubscribeOptions, Subscription, SubscriptionEnd,
+    Delivery, LagObserver, LogItem, Retention, Shared, StartAt, SubscribeOptions, Subscription,
+    SubscriptionEnd,
 };
 pub use codec_id::CodecId;
+pub use engine::{AppSpec, Engine, EngineBuilder};
 pub use error::{Result, StreamError};
 pub use frame::{FrameFlags, MediaFrame, MediaKind, TrackId, WallClock};
+pub use inbound::{
+    InboundProtocol, IngestContext, ProtocolHandler, PublishRegistry, PublishRequest,
+    PublishSession, Takeover,
+};
 pub use key::{AppName, MAX_NAME_BYTES, StreamId, StreamKey};
-pub use stream::EndReason;
+pub use media::{MediaSink, MediaSource};
+pub use net::{
+    ConnectionRefusal, Handshake, RefusalHook, TcpConnection, TcpIngestConfig,
+    run_tcp_ingest_server,
+};
+pub use observe::{
+    EVENT_BACKLOG, Event, EventBus, EventKind, EventReceiver, Observer, SessionId, ViewerId,
+};
+pub use playback::{PlayRequest, PlaySession, PlaybackContext, PlaybackRegistry};
+pub use stream::{
+    EndReason, Origin, Packager, Packet, Packets, Qos, Rendition, RenditionSubscription,
+    SharedFrame, StreamHandle, StreamLimits, StreamMetadata, TrackInfo, TrackQos,
+};
 pub use timestamp::{TICKS_PER_SECOND, TimeDelta, Timestamp, TimestampUnwrapper};

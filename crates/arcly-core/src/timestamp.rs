@@ -211,7 +211,10 @@ impl TimeDelta {
         let rate = TICKS_PER_SECOND as u64;
         // The remainder is below 705 600 000, so the product stays below 2^60.
         let nanos = (ticks % rate) * 1_000_000_000 / rate;
-        Some(Duration::new(ticks / rate, u32::try_from(nanos).unwrap_or(999_999_999)))
+        Some(Duration::new(
+            ticks / rate,
+            u32::try_from(nanos).unwrap_or(999_999_999),
+        ))
     }
 }
 
@@ -287,7 +290,10 @@ impl TimestampUnwrapper {
     /// An unwrapper for counters of `bits` bits; values outside 1 to 62 count as the nearest of these.
     #[must_use]
     pub fn new(bits: u32) -> Self {
-        Self { modulus: 1 << bits.clamp(1, 62), last: None }
+        Self {
+            modulus: 1 << bits.clamp(1, 62),
+            last: None,
+        }
     }
 
     /// The 64-bit value of the counter reading `raw`, whose excess bits are ignored. The first reading
@@ -298,7 +304,11 @@ impl TimestampUnwrapper {
             None => raw,
             Some(last) => {
                 let forward = (raw - last).rem_euclid(self.modulus);
-                let step = if forward >= self.modulus / 2 { forward - self.modulus } else { forward };
+                let step = if forward >= self.modulus / 2 {
+                    forward - self.modulus
+                } else {
+                    forward
+                };
                 last.saturating_add(step)
             }
         };
@@ -314,7 +324,9 @@ mod tests {
 
     #[test]
     fn common_clocks_are_exact() {
-        for rate in [1_000_u32, 8_000, 16_000, 24_000, 32_000, 44_100, 48_000, 90_000, 96_000] {
+        for rate in [
+            1_000_u32, 8_000, 16_000, 24_000, 32_000, 44_100, 48_000, 90_000, 96_000,
+        ] {
             assert_eq!(TICKS_PER_SECOND % i64::from(rate), 0, "{rate} Hz");
         }
     }
@@ -324,7 +336,10 @@ mod tests {
         assert_eq!(Timestamp::from_ticks(i64::MAX, 1), Timestamp::MAX);
         assert_eq!(Timestamp::from_ticks(i64::MIN, 1), Timestamp::MIN);
         assert_eq!(Timestamp::MAX + TimeDelta::from_millis(1), Timestamp::MAX);
-        assert_eq!(Timestamp::MIN.since(Timestamp::MAX), TimeDelta::from_raw(i64::MIN));
+        assert_eq!(
+            Timestamp::MIN.since(Timestamp::MAX),
+            TimeDelta::from_raw(i64::MIN)
+        );
         assert_eq!(TimeDelta::from(Duration::MAX).raw(), i64::MAX);
     }
 

@@ -1,7 +1,7 @@
 //! A run of write-once slots: the unit in which the log is kept, read and dropped.
 
-use super::sync::{Arc, AtomicU32, AtomicUsize, Ordering, WriteOnce};
 use super::LogItem;
+use super::sync::{Arc, AtomicU32, AtomicUsize, Ordering, WriteOnce};
 use crate::Timestamp;
 
 /// In [`Chunk::state`]: no slot will be reserved any more.
@@ -67,15 +67,33 @@ impl<T: LogItem> Chunk<T> {
     /// The chunk after `self`, which is sealed with `end` slots; `dts` is that of the newest item.
     pub(crate) fn next(&self, end: u32, dts: Timestamp, capacity: u32) -> Self {
         let items_before = self.items_before.saturating_add(end);
-        Self::at(self.id + 1, self.first_sequence + u64::from(end), dts, capacity, items_before)
+        Self::at(
+            self.id + 1,
+            self.first_sequence + u64::from(end),
+            dts,
+            capacity,
+            items_before,
+        )
     }
 
     /// The chunk after `self`, which is sealed with `end` slots, starting with the sync point `item`.
-    pub(crate) fn next_sync(&self, end: u32, item: T, preamble: Arc<Preamble<T>>, capacity: u32) -> Self {
+    pub(crate) fn next_sync(
+        &self,
+        end: u32,
+        item: T,
+        preamble: Arc<Preamble<T>>,
+        capacity: u32,
+    ) -> Self {
         let chunk = Self {
             sync: Some(preamble),
             state: AtomicU32::new(1),
-            ..Self::at(self.id + 1, self.first_sequence + u64::from(end), item.dts(), capacity, 0)
+            ..Self::at(
+                self.id + 1,
+                self.first_sequence + u64::from(end),
+                item.dts(),
+                capacity,
+                0,
+            )
         };
         chunk.fill(0, item);
         chunk
@@ -123,7 +141,12 @@ impl<T: LogItem> Chunk<T> {
             if state & SEALED != 0 || state == self.capacity() || self.bytes() >= max_bytes {
                 return Reservation::Full;
             }
-            match self.state.compare_exchange_weak(state, state + 1, Ordering::AcqRel, Ordering::Acquire) {
+            match self.state.compare_exchange_weak(
+                state,
+                state + 1,
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            ) {
                 Ok(slot) => return Reservation::Slot(slot),
                 Err(now) => state = now,
             }
@@ -133,8 +156,15 @@ impl<T: LogItem> Chunk<T> {
     /// Fills a slot that [`reserve`](Self::reserve) gave; readers see it at once.
     pub(crate) fn fill(&self, slot: u32, item: T) {
         self.bytes.fetch_add(item.weight(), Ordering::Relaxed);
-        let refused = self.slots.get(slot as usize).map(|slot| slot.set(item).is_err());
-        debug_assert_eq!(refused, Some(false), "a reserved slot is filled once, by who reserved it");
+        let refused = self
+            .slots
+            .get(slot as usize)
+            .map(|slot| slot.set(item).is_err());
+        debug_assert_eq!(
+            refused,
+            Some(false),
+            "a reserved slot is filled once, by who reserved it"
+        );
         self.filled.fetch_add(1, Ordering::Release);
     }
 
@@ -153,7 +183,12 @@ impl<T: LogItem> Chunk<T> {
     pub(crate) fn close(&self) -> bool {
         let mut state = self.state.load(Ordering::Acquire);
         while state & SEALED == 0 {
-            match self.state.compare_exchange_weak(state, state | SEALED | CLOSED, Ordering::AcqRel, Ordering::Acquire) {
+            match self.state.compare_exchange_weak(
+                state,
+                state | SEALED | CLOSED,
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            ) {
                 Ok(_) => return true,
                 Err(now) => state = now,
             }

@@ -48,9 +48,9 @@ impl<T: LogItem> Cursor<T> {
         let keeps_history = log.retention().max_items > 0;
         let joined = match start {
             StartAt::LatestKeyframe if keeps_history => log.newest_sync(),
-            StartAt::Back(back) if keeps_history => {
-                log.head_dts().and_then(|head| log.sync_before(head - TimeDelta::from(back)))
-            }
+            StartAt::Back(back) if keeps_history => log
+                .head_dts()
+                .and_then(|head| log.sync_before(head - TimeDelta::from(back))),
             _ => None,
         };
         let position = match (joined, log.tail()) {
@@ -63,10 +63,17 @@ impl<T: LogItem> Cursor<T> {
             (None, Some(tail)) => {
                 // A joiner that found no sync point takes the first there is; one that wants the next takes no older one.
                 let any = keeps_history && start != StartAt::NextKeyframe;
-                Position::AwaitingSync { after: (!any).then_some(tail.id) }
+                Position::AwaitingSync {
+                    after: (!any).then_some(tail.id),
+                }
             }
         };
-        let mut cursor = Self { position, preamble: None, lost_from: None, skipped: 0 };
+        let mut cursor = Self {
+            position,
+            preamble: None,
+            lost_from: None,
+            skipped: 0,
+        };
         cursor.take_preamble();
         cursor
     }
@@ -83,7 +90,9 @@ impl<T: LogItem> Cursor<T> {
                     // In this order: what was appended before the close is found.
                     let closed = log.is_closed();
                     match log.newest_sync() {
-                        Some(chunk) if after.is_none_or(|after| chunk.id > after) => self.land(chunk),
+                        Some(chunk) if after.is_none_or(|after| chunk.id > after) => {
+                            self.land(chunk)
+                        }
                         _ if closed => return Readiness::End,
                         _ => return Readiness::Pending,
                     }
@@ -101,7 +110,12 @@ impl<T: LogItem> Cursor<T> {
                         Beyond::Open => return Readiness::Pending,
                         Beyond::Closed => return Readiness::End,
                         Beyond::NextChunk => match log.lookup(chunk.id + 1) {
-                            Lookup::Found(next) => self.position = Position::At { chunk: next, slot: 0 },
+                            Lookup::Found(next) => {
+                                self.position = Position::At {
+                                    chunk: next,
+                                    slot: 0,
+                                }
+                            }
                             Lookup::Ahead => return Readiness::Pending,
                             Lookup::Gone => self.lose_track(),
                         },
@@ -127,7 +141,6 @@ impl<T: LogItem> Cursor<T> {
         std::mem::take(&mut self.skipped)
     }
 
-
     /// Steps over the current item.
     pub(crate) fn advance(&mut self) {
         if let Some((preamble, index)) = &mut self.preamble {
@@ -144,7 +157,9 @@ impl<T: LogItem> Cursor<T> {
     fn lose_track(&mut self) {
         if let Position::At { chunk, slot } = &self.position {
             self.lost_from = Some(chunk.first_sequence + u64::from(*slot));
-            self.position = Position::AwaitingSync { after: Some(chunk.id) };
+            self.position = Position::AwaitingSync {
+                after: Some(chunk.id),
+            };
         }
     }
 

@@ -64,13 +64,20 @@ pub(crate) struct Log<T> {
 
 impl<T: LogItem> Log<T> {
     pub(crate) fn new(retention: Retention) -> Self {
-        let max_items = u32::try_from(retention.max_items).unwrap_or(u32::MAX).max(1);
+        let max_items = u32::try_from(retention.max_items)
+            .unwrap_or(u32::MAX)
+            .max(1);
         // Chunks are dropped whole, so their size is how far a bound can be overshot.
         let chunk_slots = (max_items / 4).clamp(1, MAX_CHUNK_SLOTS);
-        let chunks = u64::from(max_items).saturating_add(2).min(MAX_CHUNKS).next_power_of_two();
+        let chunks = u64::from(max_items)
+            .saturating_add(2)
+            .min(MAX_CHUNKS)
+            .next_power_of_two();
         let first = Arc::new(Chunk::first(chunk_slots.min(MIN_CHUNK_SLOTS)));
         Self {
-            ring: (0..chunks).map(|id| SwapCell::new((id == 0).then(|| Arc::clone(&first)))).collect(),
+            ring: (0..chunks)
+                .map(|id| SwapCell::new((id == 0).then(|| Arc::clone(&first))))
+                .collect(),
             tail: SwapCell::new(Some(first)),
             newest_sync: SwapCell::new(None),
             oldest: AtomicU64::new(0),
@@ -123,7 +130,10 @@ impl<T: LogItem> Log<T> {
             let tail = tail.as_ref().ok_or(LogClosed)?;
             let end = tail.seal().ok_or(LogClosed)?;
             // The last GOP tells how long the next one will be.
-            let slots = tail.items_since_sync().checked_next_power_of_two().unwrap_or(u32::MAX);
+            let slots = tail
+                .items_since_sync()
+                .checked_next_power_of_two()
+                .unwrap_or(u32::MAX);
             let slots = slots.max(MIN_CHUNK_SLOTS).min(self.chunk_slots);
             // The preamble is asked for only now that the chunk before is sealed: any config that stands there is in it.
             if self.install(tail, tail.next_sync(end, item.clone(), preamble(), slots)) {
@@ -192,7 +202,9 @@ impl<T: LogItem> Log<T> {
             loop {
                 let held = self.newest_sync.peek();
                 if held.as_ref().is_some_and(|held| held.id >= new.id)
-                    || self.newest_sync.replace(held.as_ref(), Some(Arc::clone(&new)))
+                    || self
+                        .newest_sync
+                        .replace(held.as_ref(), Some(Arc::clone(&new)))
                 {
                     break;
                 }
@@ -222,7 +234,11 @@ impl<T: LogItem> Log<T> {
 
     /// Whether all that follows the chunk at `id` spans the retention window, so that it may go.
     fn outlived(&self, id: u64) -> bool {
-        let newest_gop = self.newest_sync.peek().as_ref().map_or(u64::MAX, |sync| sync.id);
+        let newest_gop = self
+            .newest_sync
+            .peek()
+            .as_ref()
+            .map_or(u64::MAX, |sync| sync.id);
         let head = Timestamp::from_raw(self.head_dts.load(Ordering::Relaxed));
         id < newest_gop
             && matches!(self.lookup(id + 1), Lookup::Found(next) if head.since(next.dts) >= self.retention.window)
@@ -236,7 +252,11 @@ impl<T: LogItem> Log<T> {
         let mut truncated = false;
         loop {
             let oldest = self.oldest.load(Ordering::Acquire);
-            let is_tail = self.tail.peek().as_ref().is_none_or(|tail| oldest >= tail.id);
+            let is_tail = self
+                .tail
+                .peek()
+                .as_ref()
+                .is_none_or(|tail| oldest >= tail.id);
             if is_tail || !(self.over_bounds() || self.outlived(oldest)) {
                 break;
             }
@@ -266,7 +286,8 @@ impl<T: LogItem> Log<T> {
 
     /// Takes a chunk that left the ring off the account.
     fn forget(&self, chunk: &Chunk<T>) {
-        self.items.fetch_sub(chunk.reserved() as usize, Ordering::Relaxed);
+        self.items
+            .fetch_sub(chunk.reserved() as usize, Ordering::Relaxed);
         self.bytes.fetch_sub(chunk.bytes(), Ordering::Relaxed);
     }
 
@@ -340,7 +361,10 @@ impl<T: LogItem> Log<T> {
     }
 
     pub(crate) fn retained(&self) -> (usize, usize) {
-        (self.items.load(Ordering::Relaxed), self.bytes.load(Ordering::Relaxed))
+        (
+            self.items.load(Ordering::Relaxed),
+            self.bytes.load(Ordering::Relaxed),
+        )
     }
 
     pub(crate) fn readers(&self) -> usize {

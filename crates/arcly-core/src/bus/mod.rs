@@ -33,11 +33,13 @@ mod sync;
 mod wake;
 
 pub(crate) use chunk::Preamble;
-pub(crate) use log::{Appended, Log};
+pub(crate) use log::Log;
 pub use retention::Retention;
-pub use subscription::{Delivery, LagObserver, Shared, StartAt, SubscribeOptions, Subscription, SubscriptionEnd};
+pub use subscription::{
+    Delivery, LagObserver, Shared, StartAt, SubscribeOptions, Subscription, SubscriptionEnd,
+};
 
-#[cfg(any(test, arcly_loom))]
+#[cfg(arcly_loom)]
 pub mod model;
 
 use crate::Timestamp;

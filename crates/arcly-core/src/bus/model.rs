@@ -28,7 +28,11 @@ impl NumberLog {
     /// A log that keeps `max_items`.
     #[must_use]
     pub fn new(max_items: usize) -> Self {
-        let retention = Retention { max_items, max_bytes: usize::MAX, window: TimeDelta::from_millis(i64::MAX) };
+        let retention = Retention {
+            max_items,
+            max_bytes: usize::MAX,
+            window: TimeDelta::from_millis(i64::MAX),
+        };
         Self(Arc::new(Log::new(retention)))
     }
 
@@ -39,8 +43,12 @@ impl NumberLog {
 
     /// Appends `number` as a sync point; false where the log is closed.
     pub fn append_sync(&self, number: u64) -> bool {
-        let preamble = Arc::new(Preamble { items: Box::default() });
-        self.0.append_sync(Number(number), || Arc::clone(&preamble)).is_ok()
+        let preamble = Arc::new(Preamble {
+            items: Box::default(),
+        });
+        self.0
+            .append_sync(Number(number), || Arc::clone(&preamble))
+            .is_ok()
     }
 
     /// Closes the log.

@@ -47,7 +47,10 @@ impl SubscribeOptions {
     /// The default options, starting at `start`.
     #[must_use]
     pub const fn start(start: StartAt) -> Self {
-        Self { start, max_lag: Some(Self::DEFAULT_MAX_LAG) }
+        Self {
+            start,
+            max_lag: Some(Self::DEFAULT_MAX_LAG),
+        }
     }
 
     /// Sets [`max_lag`](Self::max_lag).
@@ -119,17 +122,25 @@ impl<T: LogItem> Shared<T> {
 impl<T> Clone for Shared<T> {
     fn clone(&self) -> Self {
         let place = match &self.place {
-            SharedPlace::Preamble(preamble, index) => SharedPlace::Preamble(Arc::clone(preamble), *index),
+            SharedPlace::Preamble(preamble, index) => {
+                SharedPlace::Preamble(Arc::clone(preamble), *index)
+            }
             SharedPlace::Item(chunk, slot) => SharedPlace::Item(Arc::clone(chunk), *slot),
         };
-        Self { place, skipped: self.skipped }
+        Self {
+            place,
+            skipped: self.skipped,
+        }
     }
 }
 
 impl<T: LogItem> Deref for Shared<T> {
     type Target = T;
 
-    #[expect(clippy::expect_used, reason = "a `Shared` is made of a filled slot only, and slots are write-once")]
+    #[expect(
+        clippy::expect_used,
+        reason = "a `Shared` is made of a filled slot only, and slots are write-once"
+    )]
     fn deref(&self) -> &T {
         match &self.place {
             SharedPlace::Preamble(preamble, index) => &preamble.items[*index],
@@ -218,7 +229,8 @@ impl<T: LogItem> Subscription<T> {
 
     /// [`recv`](Self::recv) for hand-written futures.
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Shared<T>>> {
-        self.poll_ready(cx).map(|ready| if ready { self.try_recv() } else { None })
+        self.poll_ready(cx)
+            .map(|ready| if ready { self.try_recv() } else { None })
     }
 
     /// The next item, if it is there.
@@ -228,7 +240,9 @@ impl<T: LogItem> Subscription<T> {
         }
         let skipped = self.take_skipped()?;
         let place = match self.cursor.current()? {
-            Current::Preamble(preamble, index) => SharedPlace::Preamble(Arc::clone(preamble), index),
+            Current::Preamble(preamble, index) => {
+                SharedPlace::Preamble(Arc::clone(preamble), index)
+            }
             Current::Item(chunk, slot) => SharedPlace::Item(Arc::clone(chunk), slot),
         };
         self.cursor.advance();
@@ -288,14 +302,24 @@ impl<T: LogItem> Subscription<T> {
     pub fn for_each_ready(&mut self, max: usize, mut read: impl FnMut(Delivery<'_, T>)) -> usize {
         let mut count = 0;
         while count < max && self.seek() == Readiness::Ready {
-            let Some(skipped) = self.take_skipped() else { break };
+            let Some(skipped) = self.take_skipped() else {
+                break;
+            };
             match self.cursor.current() {
                 Some(Current::Preamble(preamble, index)) => {
-                    read(Delivery { item: &preamble.items[index], sequence: None, skipped });
+                    read(Delivery {
+                        item: &preamble.items[index],
+                        sequence: None,
+                        skipped,
+                    });
                 }
                 Some(Current::Item(chunk, slot)) => {
                     let Some(item) = chunk.get(slot) else { break };
-                    read(Delivery { item, sequence: Some(chunk.first_sequence + u64::from(slot)), skipped });
+                    read(Delivery {
+                        item,
+                        sequence: Some(chunk.first_sequence + u64::from(slot)),
+                        skipped,
+                    });
                 }
                 None => break,
             }
@@ -341,7 +365,9 @@ impl<T: LogItem> Subscription<T> {
                 if let Some(observer) = &self.observer {
                     observer.evicted(self.behind);
                 }
-                self.end = Some(SubscriptionEnd::Evicted { skipped: self.behind });
+                self.end = Some(SubscriptionEnd::Evicted {
+                    skipped: self.behind,
+                });
                 return None;
             }
         }

@@ -3,7 +3,10 @@
 //!
 //! A name of our own for the flag, because tokio changes its public API under the customary `cfg(loom)`.
 
-pub(crate) use imp::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, AtomicWaker, Mutex, SwapCell, WriteOnce, fence};
+pub(crate) use imp::{
+    AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, AtomicWaker, Mutex, SwapCell,
+    WriteOnce, fence,
+};
 pub(crate) use std::sync::Arc;
 pub(crate) use std::sync::atomic::Ordering;
 
@@ -13,7 +16,9 @@ mod imp {
     use arc_swap::{ArcSwapOption, Guard};
     pub(crate) use atomic_waker::AtomicWaker;
     pub(crate) use std::sync::OnceLock as WriteOnce;
-    pub(crate) use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, fence};
+    pub(crate) use std::sync::atomic::{
+        AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, fence,
+    };
 
     /// A mutex that outlives a panic of its holder: every critical section of the bus leaves its data whole.
     #[derive(Debug, Default)]
@@ -25,7 +30,9 @@ mod imp {
         }
 
         pub(crate) fn lock(&self) -> std::sync::MutexGuard<'_, T> {
-            self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+            self.0
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
         }
     }
 
@@ -61,7 +68,9 @@ mod imp {
 mod imp {
     use super::Arc;
     pub(crate) use loom::future::AtomicWaker;
-    pub(crate) use loom::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, fence};
+    pub(crate) use loom::sync::atomic::{
+        AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, fence,
+    };
 
     pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);
 
@@ -71,7 +80,9 @@ mod imp {
         }
 
         pub(crate) fn lock(&self) -> loom::sync::MutexGuard<'_, T> {
-            self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+            self.0
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
         }
     }
 
@@ -83,7 +94,10 @@ mod imp {
 
     impl<T> WriteOnce<T> {
         pub(crate) fn new() -> Self {
-            Self { ready: AtomicBool::new(false), value: std::sync::OnceLock::new() }
+            Self {
+                ready: AtomicBool::new(false),
+                value: std::sync::OnceLock::new(),
+            }
         }
 
         pub(crate) fn set(&self, value: T) -> Result<(), T> {
@@ -93,7 +107,11 @@ mod imp {
         }
 
         pub(crate) fn get(&self) -> Option<&T> {
-            if self.ready.load(super::Ordering::Acquire) { self.value.get() } else { None }
+            if self.ready.load(super::Ordering::Acquire) {
+                self.value.get()
+            } else {
+                None
+            }
         }
     }
 

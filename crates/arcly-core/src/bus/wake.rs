@@ -63,7 +63,11 @@ impl RelaySignal {
     async fn wait(&self) {
         poll_fn(|cx| {
             self.waker.register(cx.waker());
-            if self.signalled.swap(false, Ordering::AcqRel) { Poll::Ready(()) } else { Poll::Pending }
+            if self.signalled.swap(false, Ordering::AcqRel) {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
         })
         .await;
     }
@@ -109,7 +113,10 @@ impl WakeHub {
     pub(crate) fn join(self: &Arc<Self>) -> Place {
         let nth = self.joined.fetch_add(1, Ordering::Relaxed);
         let shard = (nth / SHARD_FILL) % self.shards.len();
-        let waiter = Arc::new(Waiter { armed: AtomicBool::new(false), waker: AtomicWaker::new() });
+        let waiter = Arc::new(Waiter {
+            armed: AtomicBool::new(false),
+            waker: AtomicWaker::new(),
+        });
         let mut places = self.shards[shard].places.lock();
         let held = Some(Arc::clone(&waiter));
         let index = match places.free.pop() {
@@ -123,7 +130,12 @@ impl WakeHub {
             }
         };
         drop(places);
-        Place { hub: Arc::clone(self), shard, index, waiter }
+        Place {
+            hub: Arc::clone(self),
+            shard,
+            index,
+            waiter,
+        }
     }
 
     /// Called after each append: has the armed readers woken, if there are any.
@@ -185,11 +197,14 @@ impl WakeHub {
                 continue;
             }
             #[cfg(not(arcly_loom))]
-            if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-                if !running.swap(true, Ordering::AcqRel) {
-                    let guard = RelayGuard { hub: Arc::clone(self), shard };
-                    runtime.spawn(async move { guard.hub.relay(guard.shard).await });
-                }
+            if let Ok(runtime) = tokio::runtime::Handle::try_current()
+                && !running.swap(true, Ordering::AcqRel)
+            {
+                let guard = RelayGuard {
+                    hub: Arc::clone(self),
+                    shard,
+                };
+                runtime.spawn(async move { guard.hub.relay(guard.shard).await });
             }
         }
     }
@@ -198,7 +213,10 @@ impl WakeHub {
     #[cfg(arcly_loom)]
     pub(crate) async fn run_relay(self: Arc<Self>) {
         self.shards[0].relay.running.store(true, Ordering::Release);
-        let guard = RelayGuard { hub: self, shard: 0 };
+        let guard = RelayGuard {
+            hub: self,
+            shard: 0,
+        };
         guard.hub.relay(0).await;
     }
 }
@@ -212,7 +230,10 @@ struct RelayGuard {
 
 impl Drop for RelayGuard {
     fn drop(&mut self) {
-        self.hub.shards[self.shard].relay.running.store(false, Ordering::Relaxed);
+        self.hub.shards[self.shard]
+            .relay
+            .running
+            .store(false, Ordering::Relaxed);
         fence(Ordering::SeqCst);
         if self.shard == 0 {
             self.hub.wake_all();
@@ -226,12 +247,10 @@ impl Shard {
     /// Takes the wakers of armed readers from place `from` on, at most [`WAKE_BATCH`]; returns where to go on, if anywhere.
     fn take_armed(&self, from: usize, wakers: &mut Vec<Waker>) -> Option<usize> {
         let places = self.places.lock();
-        let mut next = from;
-        for place in places.waiters.get(from..)? {
+        for (index, place) in places.waiters.iter().enumerate().skip(from) {
             if wakers.len() == WAKE_BATCH {
-                return Some(next);
+                return Some(index);
             }
-            next += 1;
             if let Some(waiter) = place
                 && waiter.armed.load(Ordering::Relaxed)
                 && waiter.armed.swap(false, Ordering::AcqRel)

@@ -1,0 +1,287 @@
+//! The engine: applications, live streams, authorisation, and the protocols that run on it.
+
+mod app;
+mod builder;
+mod reaper;
+mod registry;
+mod serve;
+
+pub use app::AppSpec;
+pub use builder::EngineBuilder;
+
+use crate::clock::Clock;
+use crate::health::HealthRegistry;
+use crate::observe::Reporter;
+use crate::stream::LiveStream;
+use crate::{
+    AppName, Authenticator, EndReason, EventKind, InboundProtocol, PlaybackContext, Result,
+    SessionId, StreamError, StreamHandle, StreamKey,
+};
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// Settings that hold for all applications.
+#[derive(Debug, Clone)]
+struct Settings {
+    max_publishers: Option<usize>,
+    idle_timeout: Option<Duration>,
+    drain_deadline: Duration,
+    auth_timeout: Duration,
+}
+
+/// A media engine: the streams that are live, and who may publish and play them.
+///
+/// The families of its methods, in the order in which a host calls them:
+///
+/// 1. [`builder`](Self::builder) puts it together.
+/// 2. [`register_app`](Self::register_app), [`remove_app`](Self::remove_app) change its applications while it runs.
+/// 3. [`serve`](Self::serve), [`serve_registered`](Self::serve_registered),
+///    [`serve_registered_until_signal`](Self::serve_registered_until_signal) run protocols;
+///    [`pump_source`](Self::pump_source) publishes from within.
+/// 4. The registry traits publish, look up and play: [`PublishRegistry`](crate::PublishRegistry),
+///    [`PlaybackRegistry`](crate::PlaybackRegistry), [`EventBus`](crate::EventBus).
+/// 5. [`reap_idle`](Self::reap_idle), [`shutdown`](Self::shutdown) end streams.
+///
+/// ```
+/// use arcly_core::{
+///     AppSpec, CodecId, Engine, IngestContext, MediaFrame, PlaybackRegistry, StartAt, StreamKey,
+/// };
+/// use bytes::Bytes;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> arcly_core::Result<()> {
+/// let engine = Engine::builder().application(AppSpec::new("live")).build();
+///
+/// let camera = StreamKey::new("live", "camera");
+/// let session = IngestContext::new(engine.clone()).open_publish(camera.clone()).await?;
+/// session.publish_frame(MediaFrame::new_video(0, 0, Bytes::from_static(b"picture"), CodecId::H264, true))?;
+///
+/// let mut viewer = engine.get_stream(&camera)?.subscribe_from(StartAt::LatestKeyframe);
+/// assert!(viewer.recv().await.is_some_and(|frame| frame.is_keyframe()));
+///
+/// session.finish().await?;
+/// assert!(viewer.recv().await.is_none());
+/// # Ok(())
+/// # }
+/// ```
+pub struct Engine {
+    this: Weak<Self>,
+    settings: Settings,
+    apps: RwLock<HashMap<AppName, Arc<AppSpec>>>,
+    streams: RwLock<HashMap<StreamKey, Arc<LiveStream>>>,
+    /// Notified when a stream goes live, for those who wait for one.
+    stream_started: Notify,
+    authenticator: Arc<dyn Authenticator>,
+    reporter: Arc<Reporter>,
+    health: HealthRegistry,
+    protocols: Mutex<Vec<Box<dyn InboundProtocol>>>,
+    next_id: AtomicU64,
+    shutting_down: AtomicBool,
+    reaper_runs: AtomicBool,
+}
+
+impl Engine {
+    /// Puts an engine together.
+    #[must_use]
+    pub fn builder() -> EngineBuilder {
+        EngineBuilder::new()
+    }
+
+    fn new(builder: EngineBuilder) -> Arc<Self> {
+        let reporter = Arc::new(Reporter::new(
+            Clock::new(),
+            builder.observers,
+            builder.audit,
+        ));
+        let apps = builder
+            .apps
+            .into_iter()
+            .map(|app| (app.name.clone(), Arc::new(app)))
+            .collect();
+        Arc::new_cyclic(|this| Self {
+            this: this.clone(),
+            settings: builder.settings,
+            apps: RwLock::new(apps),
+            streams: RwLock::default(),
+            stream_started: Notify::new(),
+            authenticator: builder.authenticator,
+            reporter,
+            health: HealthRegistry::new(),
+            protocols: Mutex::new(builder.protocols),
+            next_id: AtomicU64::new(1),
+            shutting_down: AtomicBool::new(false),
+            reaper_runs: AtomicBool::new(false),
+        })
+    }
+
+    // ---- Applications ----
+
+    /// Adds an application.
+    ///
+    /// # Errors
+    /// [`StreamError::AppAlreadyExists`]; [`StreamError::InvalidKey`] for an unusable name.
+    pub fn register_app(&self, app: AppSpec) -> Result<()> {
+        StreamKey::new(app.name.clone(), "x").validate()?;
+        let name = app.name.clone();
+        {
+            let mut apps = self.apps.write().unwrap_or_else(PoisonError::into_inner);
+            if apps.contains_key(&name) {
+                return Err(StreamError::AppAlreadyExists(name));
+            }
+            apps.insert(name.clone(), Arc::new(app));
+        }
+        self.reporter.report(EventKind::AppRegistered { app: name });
+        Ok(())
+    }
+
+    /// Removes an application and ends its streams; returns how many.
+    ///
+    /// # Errors
+    /// [`StreamError::AppNotFound`].
+    pub fn remove_app(&self, app: &str) -> Result<usize> {
+        let removed = self
+            .apps
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(app);
+        let Some(removed) = removed else {
+            return Err(StreamError::AppNotFound(app.into()));
+        };
+        let ended = self.end_where(EndReason::AppRemoved, |stream| &*stream.key.app == app);
+        self.reporter.report(EventKind::AppRemoved {
+            app: removed.name.clone(),
+        });
+        Ok(ended)
+    }
+
+    /// The names of all applications, sorted.
+    #[must_use]
+    pub fn list_apps(&self) -> Vec<AppName> {
+        let mut names: Vec<_> = self
+            .apps
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .keys()
+            .cloned()
+            .collect();
+        names.sort();
+        names
+    }
+
+    fn app(&self, name: &str) -> Result<Arc<AppSpec>> {
+        let apps = self.apps.read().unwrap_or_else(PoisonError::into_inner);
+        apps.get(name)
+            .cloned()
+            .ok_or_else(|| StreamError::AppNotFound(name.into()))
+    }
+
+    // ---- State ----
+
+    /// All live streams of all applications, sorted by name. For the host itself: asks nobody.
+    #[must_use]
+    pub fn streams(&self) -> Vec<StreamHandle> {
+        let mut streams: Vec<_> = self
+            .live()
+            .values()
+            .filter(|stream| stream.end_reason().is_none())
+            .cloned()
+            .collect();
+        streams.sort_by(|a, b| a.key.cmp(&b.key));
+        streams.into_iter().map(StreamHandle::viewer).collect()
+    }
+
+    /// How many streams are live.
+    #[must_use]
+    pub fn total_stream_count(&self) -> usize {
+        self.live()
+            .values()
+            .filter(|stream| stream.end_reason().is_none())
+            .count()
+    }
+
+    /// The health of the engine's parts: each protocol that is served, and what the host registers.
+    #[must_use]
+    pub fn health(&self) -> &HealthRegistry {
+        &self.health
+    }
+
+    /// How outputs outside any protocol, as an HTTP server, play streams.
+    #[must_use]
+    pub fn playback(&self) -> PlaybackContext {
+        PlaybackContext::new(self.shared())
+    }
+
+    fn shared(&self) -> Arc<Self> {
+        match self.this.upgrade() {
+            Some(engine) => engine,
+            None => unreachable!("an engine lives in the Arc that it was built in"),
+        }
+    }
+
+    fn live(&self) -> std::sync::RwLockReadGuard<'_, HashMap<StreamKey, Arc<LiveStream>>> {
+        self.streams.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn next_id(&self) -> u64 {
+        self.next_id.fetch_add(1, Ordering::Relaxed)
+    }
+
+    // ---- Ending streams ----
+
+    /// Ends all streams for which `which` holds; returns how many.
+    fn end_where(&self, reason: EndReason, which: impl Fn(&LiveStream) -> bool) -> usize {
+        let chosen: Vec<_> = self
+            .live()
+            .values()
+            .filter(|stream| which(stream))
+            .cloned()
+            .collect();
+        chosen
+            .into_iter()
+            .filter(|stream| self.release(&stream.key, stream.session, reason))
+            .count()
+    }
+
+    /// Takes the stream of this very session off the table and ends it; true where it was there. A successor under the same
+    /// name is not touched.
+    fn release(&self, key: &StreamKey, session: SessionId, reason: EndReason) -> bool {
+        let removed = {
+            let mut streams = self.streams.write().unwrap_or_else(PoisonError::into_inner);
+            match streams.get(key) {
+                Some(stream) if stream.session == session => streams.remove(key),
+                _ => None,
+            }
+        };
+        removed
+            .inspect(|stream| self.report_end(stream, reason))
+            .is_some()
+    }
+
+    /// Ends a stream that was taken off the table, and says so.
+    fn report_end(&self, stream: &LiveStream, reason: EndReason) {
+        stream.end(reason);
+        let qos = stream.qos();
+        self.reporter.report(EventKind::PublishEnded {
+            key: stream.key.clone(),
+            session: stream.session,
+            // Its session may have closed it before, for a reason of its own.
+            reason: stream.end_reason().unwrap_or(reason),
+            frames: qos.frames,
+            bytes: qos.bytes,
+        });
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine")
+            .field("settings", &self.settings)
+            .field("apps", &self.list_apps())
+            .field("streams", &self.total_stream_count())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,347 @@
+//! What happens in an engine, as events: to [`Observer`]s at once, and to any task through the [`EventBus`].
+
+use crate::audit::{AuditRecord, AuditSink};
+use crate::clock::Clock;
+use crate::{AppName, EndReason, StreamKey};
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::SystemTime;
+use tokio::sync::broadcast;
+
+/// Identifies a publish session; never used twice within a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SessionId(pub(crate) u64);
+
+/// Identifies a play session; never used twice within a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ViewerId(pub(crate) u64);
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Display for ViewerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Event {
+    /// When.
+    pub at: SystemTime,
+    /// What.
+    pub kind: EventKind,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EventKind {
+    /// An application was registered.
+    AppRegistered {
+        /// Its name.
+        app: AppName,
+    },
+    /// An application was removed, and its streams were ended.
+    AppRemoved {
+        /// Its name.
+        app: AppName,
+    },
+    /// A stream went live.
+    PublishStarted {
+        /// The stream.
+        key: StreamKey,
+        /// The publish session.
+        session: SessionId,
+        /// The publisher's protocol.
+        protocol: String,
+        /// The publisher's address.
+        peer: Option<SocketAddr>,
+    },
+    /// A stream ended.
+    PublishEnded {
+        /// The stream.
+        key: StreamKey,
+        /// The publish session.
+        session: SessionId,
+        /// Why.
+        reason: EndReason,
+        /// Frames published.
+        frames: u64,
+        /// Payload bytes published.
+        bytes: u64,
+    },
+    /// A publish was refused.
+    PublishRefused {
+        /// The stream asked for.
+        key: StreamKey,
+        /// The publisher's protocol.
+        protocol: String,
+        /// The publisher's address.
+        peer: Option<SocketAddr>,
+        /// Why.
+        error: String,
+    },
+    /// The tracks of a stream, or what is known of them, changed: a track appeared, or brought a new codec config.
+    TracksChanged {
+        /// The stream.
+        key: StreamKey,
+    },
+    /// A viewer started to play.
+    PlayStarted {
+        /// The stream.
+        key: StreamKey,
+        /// The viewer.
+        viewer: ViewerId,
+        /// The viewer's protocol.
+        protocol: String,
+        /// The viewer's address.
+        peer: Option<SocketAddr>,
+    },
+    /// A viewer left.
+    PlayEnded {
+        /// The stream.
+        key: StreamKey,
+        /// The viewer.
+        viewer: ViewerId,
+    },
+    /// A play was refused.
+    PlayRefused {
+        /// The stream asked for.
+        key: StreamKey,
+        /// The viewer's protocol.
+        protocol: String,
+        /// The viewer's address.
+        peer: Option<SocketAddr>,
+        /// Why.
+        error: String,
+    },
+    /// A reader of a stream fell behind and missed frames.
+    SubscriberLagged {
+        /// The stream.
+        key: StreamKey,
+        /// Frames missed this time.
+        skipped: u64,
+    },
+    /// A reader of a stream was too slow for too long and was evicted.
+    SubscriberEvicted {
+        /// The stream.
+        key: StreamKey,
+        /// Frames missed since it last kept up.
+        skipped: u64,
+    },
+    /// The newest GOP of a stream alone broke a bound of its [`Retention`](crate::Retention): viewers cannot start before the
+    /// next keyframe. Once a GOP; the cure is a shorter keyframe interval or a larger bound.
+    GopTruncated {
+        /// The stream.
+        key: StreamKey,
+    },
+    /// A frame was refused, for instance for its size.
+    FrameRefused {
+        /// The stream.
+        key: StreamKey,
+        /// Why.
+        error: String,
+    },
+    /// A recording file was begun.
+    RecordingStarted {
+        /// The stream.
+        key: StreamKey,
+        /// The object's name in its storage.
+        object: String,
+    },
+    /// A recording file was closed and is playable.
+    RecordingFinished {
+        /// The stream.
+        key: StreamKey,
+        /// The object's name in its storage.
+        object: String,
+        /// Its size.
+        bytes: u64,
+    },
+    /// A recording failed; it goes on in a new file where it can.
+    RecordingFailed {
+        /// The stream.
+        key: StreamKey,
+        /// Why.
+        error: String,
+    },
+    /// A connection was refused before it could ask for a stream, or was closed for misbehaviour.
+    ConnectionRefused {
+        /// The protocol.
+        protocol: String,
+        /// The peer's address.
+        peer: SocketAddr,
+        /// Why.
+        reason: String,
+    },
+    /// A protocol worker ended with an error; its siblings are wound down.
+    ProtocolFailed {
+        /// The protocol.
+        protocol: String,
+        /// The error with its causes.
+        error: String,
+    },
+}
+
+impl EventKind {
+    /// The event's lower-case name used in logs, metrics and the API.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::AppRegistered { .. } => "app-registered",
+            Self::AppRemoved { .. } => "app-removed",
+            Self::PublishStarted { .. } => "publish-started",
+            Self::PublishEnded { .. } => "publish-ended",
+            Self::PublishRefused { .. } => "publish-refused",
+            Self::TracksChanged { .. } => "tracks-changed",
+            Self::PlayStarted { .. } => "play-started",
+            Self::PlayEnded { .. } => "play-ended",
+            Self::PlayRefused { .. } => "play-refused",
+            Self::SubscriberLagged { .. } => "subscriber-lagged",
+            Self::SubscriberEvicted { .. } => "subscriber-evicted",
+            Self::GopTruncated { .. } => "gop-truncated",
+            Self::FrameRefused { .. } => "frame-refused",
+            Self::RecordingStarted { .. } => "recording-started",
+            Self::RecordingFinished { .. } => "recording-finished",
+            Self::RecordingFailed { .. } => "recording-failed",
+            Self::ConnectionRefused { .. } => "connection-refused",
+            Self::ProtocolFailed { .. } => "protocol-failed",
+        }
+    }
+
+    /// The stream the event is about, if it is about one.
+    #[must_use]
+    pub const fn key(&self) -> Option<&StreamKey> {
+        match self {
+            Self::PublishStarted { key, .. }
+            | Self::PublishEnded { key, .. }
+            | Self::PublishRefused { key, .. }
+            | Self::TracksChanged { key }
+            | Self::PlayStarted { key, .. }
+            | Self::PlayEnded { key, .. }
+            | Self::PlayRefused { key, .. }
+            | Self::SubscriberLagged { key, .. }
+            | Self::SubscriberEvicted { key, .. }
+            | Self::GopTruncated { key }
+            | Self::FrameRefused { key, .. }
+            | Self::RecordingStarted { key, .. }
+            | Self::RecordingFinished { key, .. }
+            | Self::RecordingFailed { key, .. } => Some(key),
+            Self::AppRegistered { .. }
+            | Self::AppRemoved { .. }
+            | Self::ConnectionRefused { .. }
+            | Self::ProtocolFailed { .. } => None,
+        }
+    }
+}
+
+/// Is told each event at once, in the task where it happens: the publisher's for most, so an implementation must be
+/// quick and must not block. For anything slower, subscribe to the [`EventBus`].
+pub trait Observer: Send + Sync + 'static {
+    /// Takes one event.
+    fn on_event(&self, event: &Event);
+}
+
+impl<F: Fn(&Event) + Send + Sync + 'static> Observer for F {
+    fn on_event(&self, event: &Event) {
+        self(event);
+    }
+}
+
+/// Lets any task follow the events.
+pub trait EventBus: Send + Sync + 'static {
+    /// The events from now on.
+    fn subscribe_events(&self) -> EventReceiver;
+    /// Makes an event known, as outputs and recorders do that the engine does not see.
+    fn emit(&self, kind: EventKind);
+}
+
+/// The events of an engine, from the time of subscribing on. Holds up to [`EVENT_BACKLOG`] events for a slow receiver, then drops the
+/// oldest.
+#[derive(Debug)]
+pub struct EventReceiver {
+    events: broadcast::Receiver<Arc<Event>>,
+    missed: u64,
+}
+
+/// How many events wait for a slow [`EventReceiver`].
+pub const EVENT_BACKLOG: usize = 1_024;
+
+impl EventReceiver {
+    /// The next event; `None` once the engine is gone. Cancel-safe.
+    pub async fn recv(&mut self) -> Option<Arc<Event>> {
+        loop {
+            match self.events.recv().await {
+                Ok(event) => return Some(event),
+                Err(broadcast::error::RecvError::Lagged(missed)) => self.missed += missed,
+                Err(broadcast::error::RecvError::Closed) => return None,
+            }
+        }
+    }
+
+    /// How many events were missed for slowness.
+    #[must_use]
+    pub fn missed(&self) -> u64 {
+        self.missed
+    }
+}
+
+/// Where the parts of an engine report to.
+pub(crate) struct Reporter {
+    pub(crate) clock: Clock,
+    observers: Vec<Arc<dyn Observer>>,
+    audit: Vec<Arc<dyn AuditSink>>,
+    events: broadcast::Sender<Arc<Event>>,
+}
+
+impl Reporter {
+    pub(crate) fn new(
+        clock: Clock,
+        observers: Vec<Arc<dyn Observer>>,
+        audit: Vec<Arc<dyn AuditSink>>,
+    ) -> Self {
+        Self {
+            clock,
+            observers,
+            audit,
+            events: broadcast::channel(EVENT_BACKLOG).0,
+        }
+    }
+
+    /// One that nobody listens to.
+    pub(crate) fn silent() -> Self {
+        Self::new(Clock::new(), Vec::new(), Vec::new())
+    }
+
+    pub(crate) fn report(&self, kind: EventKind) {
+        let event = Event {
+            at: self.clock.wall(),
+            kind,
+        };
+        for observer in &self.observers {
+            observer.on_event(&event);
+        }
+        // An error means that nobody has subscribed.
+        let _ = self.events.send(Arc::new(event));
+    }
+
+    pub(crate) fn audit(&self, record: &AuditRecord) {
+        for sink in &self.audit {
+            sink.record(record);
+        }
+    }
+
+    pub(crate) fn subscribe(&self) -> EventReceiver {
+        EventReceiver {
+            events: self.events.subscribe(),
+            missed: 0,
+        }
+    }
+}

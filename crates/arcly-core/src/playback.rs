@@ -1,0 +1,203 @@
+//! The playback seam: how an output gets at streams, and is authorised for each.
+
+use crate::{
+    Credentials, Result, SharedFrame, StartAt, StreamHandle, StreamKey, Subscription, ViewerId,
+};
+use async_trait::async_trait;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A wish to play.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PlayRequest {
+    /// The stream.
+    pub key: StreamKey,
+    /// What the viewer showed.
+    pub credentials: Credentials,
+    /// The viewer's address.
+    pub peer: Option<SocketAddr>,
+    /// The protocol's name, as in `rtmp`.
+    pub protocol: String,
+    /// How long to wait for a stream that is not live yet.
+    pub wait: Duration,
+}
+
+impl PlayRequest {
+    /// An anonymous wish to play `key`, from the host itself, without waiting.
+    #[must_use]
+    pub fn new(key: StreamKey) -> Self {
+        Self {
+            key,
+            credentials: Credentials::anonymous(),
+            peer: None,
+            protocol: "host".into(),
+            wait: Duration::ZERO,
+        }
+    }
+
+    /// Sets what the viewer showed.
+    #[must_use]
+    pub fn credentials(mut self, credentials: Credentials) -> Self {
+        self.credentials = credentials;
+        self
+    }
+
+    /// Sets the viewer's address.
+    #[must_use]
+    pub const fn peer(mut self, peer: SocketAddr) -> Self {
+        self.peer = Some(peer);
+        self
+    }
+
+    /// Sets the protocol's name.
+    #[must_use]
+    pub fn protocol(mut self, protocol: impl Into<String>) -> Self {
+        self.protocol = protocol.into();
+        self
+    }
+
+    /// Waits up to this long for a stream that is not live yet.
+    #[must_use]
+    pub const fn wait(mut self, wait: Duration) -> Self {
+        self.wait = wait;
+        self
+    }
+}
+
+/// Where streams are found. [`Engine`](crate::Engine) is one.
+///
+/// [`get_stream`](Self::get_stream) and [`list_streams`](Self::list_streams) are the host's own view and ask nobody; a protocol is
+/// given a [`PlaybackContext`] instead, which offers only what is authorised.
+#[async_trait]
+pub trait PlaybackRegistry: Send + Sync + 'static {
+    /// The live stream `key`, for reading. Not authorised: for the host itself.
+    ///
+    /// # Errors
+    /// [`StreamError::StreamNotFound`](crate::StreamError::StreamNotFound),
+    /// [`StreamError::AppNotFound`](crate::StreamError::AppNotFound).
+    fn get_stream(&self, key: &StreamKey) -> Result<StreamHandle>;
+
+    /// The live streams of application `app`, sorted. Not authorised: for the host itself.
+    ///
+    /// # Errors
+    /// [`StreamError::AppNotFound`](crate::StreamError::AppNotFound).
+    fn list_streams(&self, app: &str) -> Result<Vec<StreamKey>>;
+
+    /// Whether `request` may be played, for protocols without play sessions, as HTTP. Says nothing about whether it is live.
+    ///
+    /// # Errors
+    /// [`StreamError::Unauthorized`](crate::StreamError::Unauthorized), with
+    /// [`StreamError::InvalidKey`](crate::StreamError::InvalidKey) and
+    /// [`StreamError::AppNotFound`](crate::StreamError::AppNotFound).
+    async fn authorize_play(&self, request: &PlayRequest) -> Result<()>;
+
+    /// Authorises `request` and opens a play session.
+    ///
+    /// # Errors
+    /// As of [`authorize_play`](Self::authorize_play), and
+    /// [`StreamError::StreamNotFound`](crate::StreamError::StreamNotFound) where the stream is not live, also after waiting.
+    async fn open_play(&self, request: PlayRequest) -> Result<PlaySession>;
+}
+
+/// What a protocol or output gets to play with. Cloning is cheap.
+#[derive(Clone)]
+pub struct PlaybackContext {
+    registry: Arc<dyn PlaybackRegistry>,
+}
+
+impl PlaybackContext {
+    /// A context that plays from `registry`.
+    #[must_use]
+    pub fn new(registry: Arc<dyn PlaybackRegistry>) -> Self {
+        Self { registry }
+    }
+
+    /// Opens a play session, once it is authorised.
+    ///
+    /// # Errors
+    /// As of [`PlaybackRegistry::open_play`].
+    pub async fn open_play(&self, request: PlayRequest) -> Result<PlaySession> {
+        self.registry.open_play(request).await
+    }
+
+    /// Whether `request` may be played, for protocols without play sessions, as HTTP.
+    ///
+    /// # Errors
+    /// As of [`PlaybackRegistry::authorize_play`].
+    pub async fn authorize_play(&self, request: &PlayRequest) -> Result<()> {
+        self.registry.authorize_play(request).await
+    }
+}
+
+impl fmt::Debug for PlaybackContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PlaybackContext").finish_non_exhaustive()
+    }
+}
+
+/// One viewer of a stream, from its start until it is dropped.
+pub struct PlaySession {
+    handle: StreamHandle,
+    viewer: ViewerId,
+    on_end: Option<Box<dyn FnOnce() + Send + Sync>>,
+}
+
+impl PlaySession {
+    /// A session that calls `on_end` when it is dropped, for hosts that bring their own registry.
+    #[must_use]
+    pub fn new(
+        handle: StreamHandle,
+        viewer: ViewerId,
+        on_end: impl FnOnce() + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            handle,
+            viewer,
+            on_end: Some(Box::new(on_end)),
+        }
+    }
+
+    /// The stream.
+    #[must_use]
+    pub fn handle(&self) -> &StreamHandle {
+        &self.handle
+    }
+
+    /// The viewer.
+    #[must_use]
+    pub fn viewer(&self) -> ViewerId {
+        self.viewer
+    }
+
+    /// Reads the stream from `start` on. What one reads stays readable after the session is dropped: keep both.
+    #[must_use]
+    pub fn subscribe_from(&self, start: StartAt) -> Subscription {
+        self.handle.subscribe_from(start)
+    }
+
+    /// What the viewer gets at once; see [`StreamHandle::replay_buffer`].
+    #[must_use]
+    pub fn replay_buffer(&self) -> Vec<SharedFrame> {
+        self.handle.replay_buffer()
+    }
+}
+
+impl Drop for PlaySession {
+    fn drop(&mut self) {
+        if let Some(on_end) = self.on_end.take() {
+            on_end();
+        }
+    }
+}
+
+impl fmt::Debug for PlaySession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PlaySession")
+            .field("viewer", &self.viewer)
+            .field("handle", &self.handle)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,233 @@
+//! What publishers, viewers and hosts hold of a live stream.
+
+use super::live::{LiveStream, Origin, StreamLimits};
+use super::qos::Qos;
+use super::rendition::{Packager, Rendition};
+use super::track::StreamMetadata;
+use crate::bus::{Shared, StartAt, SubscribeOptions, Subscription};
+use crate::observe::Reporter;
+use crate::{EndReason, MediaFrame, MediaKind, Result, SessionId, StreamError, StreamKey};
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// A frame as a subscription hands it out, shared with all other readers.
+pub type SharedFrame = Shared<MediaFrame>;
+
+/// A live stream. Cloning is cheap, and a handle that is kept after the stream ended keeps none of its frames.
+///
+/// A handle comes from a publish, and then may publish; or from a play or a look-up, and then may not.
+#[derive(Clone)]
+pub struct StreamHandle {
+    stream: Arc<LiveStream>,
+    may_publish: bool,
+}
+
+impl StreamHandle {
+    pub(crate) fn publisher(stream: Arc<LiveStream>) -> Self {
+        Self {
+            stream,
+            may_publish: true,
+        }
+    }
+
+    pub(crate) fn viewer(stream: Arc<LiveStream>) -> Self {
+        Self {
+            stream,
+            may_publish: false,
+        }
+    }
+
+    /// A stream without an engine, for hosts that bring their own registry, and for tests. It reports to nobody, and is ended by
+    /// [`end`](Self::end).
+    #[must_use]
+    pub fn standalone(key: StreamKey, limits: StreamLimits) -> Self {
+        let reporter = Arc::new(Reporter::silent());
+        Self::publisher(Arc::new(LiveStream::new(
+            key,
+            SessionId(0),
+            "host".into(),
+            None,
+            limits,
+            reporter,
+        )))
+    }
+
+    pub(crate) fn stream(&self) -> &Arc<LiveStream> {
+        &self.stream
+    }
+
+    /// The stream's name.
+    #[must_use]
+    pub fn key(&self) -> &StreamKey {
+        &self.stream.key
+    }
+
+    /// The publish session behind the stream. A stream that is published again gets another one.
+    #[must_use]
+    pub fn session(&self) -> SessionId {
+        self.stream.session
+    }
+
+    /// Where the stream comes from.
+    #[must_use]
+    pub fn origin(&self) -> &Origin {
+        &self.stream.origin
+    }
+
+    // ---- Publishing ----
+
+    /// Publishes a frame; returns how many subscriptions there are. Never waits, whatever the readers do. Safe to call from
+    /// several tasks; the frames then stand in some order in which each comes after all whose calls had returned before.
+    ///
+    /// # Errors
+    /// [`StreamError::NotPublisher`] where the handle may not publish, [`StreamError::SessionEnded`] once the stream has ended,
+    /// [`StreamError::LimitExceeded`] and [`StreamError::TrackKindChanged`] where this frame is refused and the next can go on.
+    pub fn publish_frame(&self, frame: MediaFrame) -> Result<usize> {
+        if !self.may_publish {
+            return Err(StreamError::NotPublisher(self.key().clone()));
+        }
+        self.stream.publish(frame)
+    }
+
+    /// Ends the stream, if the handle may publish: subscribers read what is buffered, then see the end. For streams of an engine,
+    /// prefer [`PublishSession::finish`](crate::PublishSession::finish), which also frees the name.
+    pub fn end(&self) {
+        if self.may_publish {
+            self.stream.end(EndReason::Finished);
+        }
+    }
+
+    /// Waits until a viewer asks for a keyframe. Requests that come while nobody waits count as one.
+    pub async fn keyframe_requested(&self) {
+        self.stream.keyframe_wanted.notified().await;
+    }
+
+    // ---- Reading ----
+
+    /// Reads from the next frame on, whatever it is; see [`StartAt::Live`].
+    #[must_use]
+    pub fn subscribe_resilient(&self) -> Subscription {
+        self.subscribe_from(StartAt::Live)
+    }
+
+    /// Reads from `start` on, without gap or duplicate: what every output uses.
+    #[must_use]
+    pub fn subscribe_from(&self, start: StartAt) -> Subscription {
+        self.subscribe(SubscribeOptions::start(start).max_lag(self.stream.limits.max_lag))
+    }
+
+    /// Reads as `options` say.
+    #[must_use]
+    pub fn subscribe(&self, options: SubscribeOptions) -> Subscription {
+        Subscription::new(
+            Arc::clone(&self.stream.log),
+            options,
+            Some(self.stream.lag_observer()),
+        )
+    }
+
+    /// A copy of what a viewer that joined now would get at once: codec configs, then the newest GOP. To go on from there without a
+    /// gap, use [`subscribe_from`](Self::subscribe_from) instead.
+    #[must_use]
+    pub fn replay_buffer(&self) -> Vec<SharedFrame> {
+        let options = SubscribeOptions::start(StartAt::LatestKeyframe).max_lag(None);
+        let mut reader: Subscription =
+            Subscription::new(Arc::clone(&self.stream.log), options, None);
+        std::iter::from_fn(|| reader.try_recv()).collect()
+    }
+
+    /// The codec configs in force of the first video and the first audio track.
+    #[must_use]
+    pub fn cached_configs(&self) -> (Option<MediaFrame>, Option<MediaFrame>) {
+        let configs = self.stream.configs();
+        let first = |kind| {
+            configs
+                .items
+                .iter()
+                .find(|config: &&MediaFrame| config.kind == kind)
+                .cloned()
+        };
+        (first(MediaKind::Video), first(MediaKind::Audio))
+    }
+
+    /// The codec configs in force of all tracks, in the order of [`metadata`](Self::metadata).
+    #[must_use]
+    pub fn configs(&self) -> Vec<MediaFrame> {
+        self.stream.configs().items.to_vec()
+    }
+
+    /// Asks the publisher for a keyframe, where its protocol can pass that on.
+    pub fn request_keyframe(&self) {
+        self.stream.keyframe_wanted.notify_one();
+    }
+
+    /// The rendition that `packager` makes of this stream: started by the first viewer that asks, shared by all that ask with the
+    /// same type and variant (their `packager` is dropped), gone after the last.
+    ///
+    /// Must be called on a tokio runtime: the packager runs as a task there.
+    pub fn rendition<P: Packager>(&self, packager: P) -> Rendition<P::Packet> {
+        self.stream.renditions.get_or_start(self, packager)
+    }
+
+    // ---- State ----
+
+    /// What is known of the tracks.
+    #[must_use]
+    pub fn metadata(&self) -> StreamMetadata {
+        self.stream.metadata()
+    }
+
+    /// What flows. Reads counters only: no lock, no effect on the publisher.
+    #[must_use]
+    pub fn qos(&self) -> Qos {
+        self.stream.qos()
+    }
+
+    /// How many subscriptions read the stream, renditions and recorders among them.
+    #[must_use]
+    pub fn subscriber_count(&self) -> usize {
+        self.stream.log.readers()
+    }
+
+    /// How many play sessions the stream has.
+    #[must_use]
+    pub fn viewer_count(&self) -> usize {
+        self.stream.viewers.load(Ordering::Relaxed)
+    }
+
+    /// Frames and payload bytes kept at the moment.
+    #[must_use]
+    pub fn retained(&self) -> (usize, usize) {
+        self.stream.log.retained()
+    }
+
+    /// Whether the stream can still be published.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.end_reason().is_none()
+    }
+
+    /// Why the stream ended; `None` while it is live.
+    #[must_use]
+    pub fn end_reason(&self) -> Option<EndReason> {
+        self.stream.end_reason()
+    }
+
+    /// Waits until the stream ends, and tells why. Cancel-safe.
+    pub async fn ended(&self) -> EndReason {
+        self.stream.ended.cancelled().await;
+        self.end_reason().unwrap_or(EndReason::Finished)
+    }
+}
+
+impl fmt::Debug for StreamHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamHandle")
+            .field("key", self.key())
+            .field("session", &self.session())
+            .field("may_publish", &self.may_publish)
+            .field("end_reason", &self.end_reason())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,124 @@
+//! The tracks of a stream and what is known of each.
+
+use super::qos::TrackCounters;
+use crate::{CodecId, MediaFrame, MediaKind, TrackId};
+use arc_swap::ArcSwap;
+use std::sync::Arc;
+
+/// What is known of a stream: its tracks, in the order in which they appeared.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct StreamMetadata {
+    /// The tracks.
+    pub tracks: Vec<TrackInfo>,
+}
+
+impl StreamMetadata {
+    /// The first track of a kind.
+    #[must_use]
+    pub fn first(&self, kind: MediaKind) -> Option<&TrackInfo> {
+        self.tracks.iter().find(|track| track.kind == kind)
+    }
+}
+
+/// What is known of a track. The optional fields are read from its codec config, once that has come, where feature `codec` is
+/// on and the codec is known to `arcly-codec`.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct TrackInfo {
+    /// The track.
+    pub id: TrackId,
+    /// Its kind.
+    pub kind: MediaKind,
+    /// Its codec.
+    pub codec: CodecId,
+    /// The RFC 6381 codec string, as in `avc1.640028`.
+    pub codec_string: Option<String>,
+    /// Width of the picture as it is to be shown before any aspect correction, in pixels.
+    pub width: Option<u32>,
+    /// Height of the picture, in pixels.
+    pub height: Option<u32>,
+    /// Frames a second as the codec config declares them; [`TrackQos::frame_rate`](crate::TrackQos::frame_rate) is the measured rate.
+    pub frame_rate: Option<f64>,
+    /// Audio channels.
+    pub channels: Option<u16>,
+    /// Audio samples a second.
+    pub sample_rate: Option<u32>,
+}
+
+impl TrackInfo {
+    fn new(frame: &MediaFrame) -> Self {
+        Self {
+            id: frame.track,
+            kind: frame.kind,
+            codec: frame.codec,
+            codec_string: None,
+            width: None,
+            height: None,
+            frame_rate: None,
+            channels: None,
+            sample_rate: None,
+        }
+    }
+
+    /// What the codec config in `frame` tells. A config that cannot be parsed tells nothing; the output that needs it
+    /// will say why it cannot go on.
+    fn from_config(frame: &MediaFrame) -> Self {
+        let mut info = Self::new(frame);
+        #[cfg(feature = "codec")]
+        info.read_config(frame);
+        #[cfg(not(feature = "codec"))]
+        let _ = &mut info;
+        info
+    }
+
+    #[cfg(feature = "codec")]
+    fn read_config(&mut self, frame: &MediaFrame) {
+        use crate::codec::{aac::AudioSpecificConfig, h264::AvcDecoderConfig};
+        match frame.codec {
+            CodecId::H264 => {
+                let Ok(config) = AvcDecoderConfig::parse(&frame.payload) else {
+                    return;
+                };
+                self.codec_string = Some(config.codec_string());
+            }
+            CodecId::Aac => {
+                let Ok(config) = AudioSpecificConfig::parse(&frame.payload) else {
+                    return;
+                };
+                self.codec_string = Some(config.codec_string());
+                self.channels = Some(config.output_channels().into());
+                self.sample_rate = Some(config.output_sample_rate());
+            }
+            _ => {}
+        }
+    }
+}
+
+/// One track of a live stream.
+#[derive(Debug)]
+pub(super) struct Track {
+    pub(super) id: TrackId,
+    pub(super) kind: MediaKind,
+    pub(super) counters: TrackCounters,
+    info: ArcSwap<TrackInfo>,
+}
+
+impl Track {
+    pub(super) fn new(frame: &MediaFrame) -> Self {
+        Self {
+            id: frame.track,
+            kind: frame.kind,
+            counters: TrackCounters::new(),
+            info: ArcSwap::from_pointee(TrackInfo::new(frame)),
+        }
+    }
+
+    pub(super) fn info(&self) -> Arc<TrackInfo> {
+        self.info.load_full()
+    }
+
+    pub(super) fn set_config(&self, frame: &MediaFrame) {
+        self.info.store(Arc::new(TrackInfo::from_config(frame)));
+    }
+}
