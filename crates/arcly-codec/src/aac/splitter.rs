@@ -57,10 +57,10 @@ impl AdtsFrame {
 /// Call [`push`](Self::push) with each piece, then [`next_frame`](Self::next_frame) until it returns `None`; at the end of the input
 /// [`finish`](Self::finish), and `next_frame` again.
 ///
-/// **Synchronisation.** A frame is taken where its header is valid and the next one stands right behind it with the same
-/// object type and rate, or where the input ends there. Anything else is skipped byte by byte and counted in
-/// [`skipped_bytes`](Self::skipped_bytes), so that a syncword within the audio (12 bits that occur by chance) is not taken for a
-/// frame. A frame is therefore held back until 7 bytes of the next one are there.
+/// **Synchronisation.** The first frame is taken where its header is valid and the next one stands right behind it with the same
+/// object type and rate, or where the input ends there. From then on a frame is taken as soon as it is whole, as long as nothing behind
+/// it contradicts. Anything else is skipped byte by byte and counted in [`skipped_bytes`](Self::skipped_bytes), so that a
+/// syncword within the audio (12 bits that occur by chance) is not taken for a frame.
 ///
 /// Memory: what was pushed and not taken yet; at most a frame and a header,
 /// [`MAX_ADTS_FRAME_BYTES`](super::MAX_ADTS_FRAME_BYTES) + 7, once `next_frame` has returned `None`.
@@ -81,6 +81,8 @@ impl AdtsFrame {
 #[derive(Debug, Clone, Default)]
 pub struct AdtsSplitter {
     buffer: BytesMut,
+    /// The fixed part of the frame that ended where the buffer starts.
+    locked: Option<[u8; 3]>,
     finished: bool,
     skipped: u64,
 }
@@ -123,6 +125,7 @@ impl AdtsSplitter {
         loop {
             match self.look() {
                 Found::Frame { header, blocks } => {
+                    self.locked = fixed_part(&self.buffer);
                     let mut frame = self.buffer.split_to(header.frame_bytes);
                     if blocks > 1 {
                         self.skipped += header.frame_bytes as u64;
@@ -138,6 +141,7 @@ impl AdtsSplitter {
                     }));
                 }
                 Found::Noise => {
+                    self.locked = None;
                     // On to the next byte that a syncword can begin with.
                     let skip = self.buffer.iter().skip(1).position(|&byte| byte == 0xff);
                     let skip = skip.map_or(self.buffer.len(), |at| at + 1);
@@ -173,25 +177,23 @@ impl AdtsSplitter {
             return missing;
         }
         let behind = self.buffer.get(header.frame_bytes..).unwrap_or_default();
-        match same_stream(&self.buffer, behind) {
-            Some(true) => Found::Frame { header, blocks },
-            Some(false) => Found::Noise,
-            // The input ends within the next header; or right behind the frame.
-            None if self.finished => Found::Frame { header, blocks },
+        let fixed = fixed_part(&self.buffer);
+        match fixed_part(behind) {
+            Some(next) if Some(next) == fixed => Found::Frame { header, blocks },
+            Some(_) => Found::Noise,
+            // The input ends right behind the frame, or within the next header.
+            None if self.finished || self.locked == fixed => Found::Frame { header, blocks },
             None => Found::Incomplete,
         }
     }
 }
 
-/// Whether the header at the start of `next` has the fixed part of the one at the start of `this`, as far as it must not change within a
-/// stream: syncword, `ID`, layer, profile, rate. `None` where there are too few bytes to tell.
-fn same_stream(this: &[u8], next: &[u8]) -> Option<bool> {
-    let fixed = |header: &[u8]| match *header {
-        // Whether there is a CRC (the lowest bit of the second byte) may change, as may the private bit.
-        [a, b, c, ..] => Some((a, b & 0xfe, c & 0xfc)),
-        _ => None,
-    };
-    Some(fixed(this)? == fixed(next)?)
+/// What must not change within a stream of a header: syncword, `ID`, layer, profile, rate. `None` where there are too few bytes to tell.
+fn fixed_part(header: &[u8]) -> Option<[u8; 3]> {
+    // Whether there is a CRC (the lowest bit of the second byte) may change, as may the private bit and the channels.
+    header
+        .first_chunk()
+        .map(|&[sync, flags, profile]| [sync, flags & 0xfe, profile & 0xfc])
 }
 
 #[cfg(test)]
@@ -262,6 +264,16 @@ mod tests {
             vec![3; 20]
         );
         assert_eq!(splitter.skipped_bytes(), 27);
+    }
+
+    #[test]
+    fn once_in_step_a_frame_comes_out_without_waiting_for_the_next() {
+        let bytes = stream(&[vec![1; 20], vec![2; 20]]);
+        let mut splitter = AdtsSplitter::new();
+        splitter.push(&bytes[..27]);
+        assert_eq!(drain(&mut splitter), Vec::<Vec<u8>>::new());
+        splitter.push(&bytes[27..]);
+        assert_eq!(drain(&mut splitter), [vec![1; 20], vec![2; 20]]);
     }
 
     #[test]

@@ -130,17 +130,17 @@ impl AvcDecoderConfig {
                 reason: "there is no PPS",
             });
         }
-        let &[_, profile_idc, constraint_flags, level_idc, ..] = &first[..] else {
-            return Err(CodecError::truncated(
-                "SPS",
-                Location::Element("profile_idc"),
-            ));
-        };
-        let high = None;
+        let parsed = Sps::parse(first)?;
+        let high = has_high_fields(parsed.profile_idc).then(|| HighProfileFields {
+            chroma_format: parsed.chroma_format.idc(),
+            bit_depth_luma: parsed.bit_depth_luma,
+            bit_depth_chroma: parsed.bit_depth_chroma,
+            sps_extensions: Vec::new(),
+        });
         Ok(Self {
-            profile_idc,
-            constraint_flags,
-            level_idc,
+            profile_idc: parsed.profile_idc,
+            constraint_flags: parsed.constraint_flags,
+            level_idc: parsed.level_idc,
             length_size: LengthSize::Four,
             sps,
             pps,
