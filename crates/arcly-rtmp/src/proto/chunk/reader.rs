@@ -95,10 +95,35 @@ struct Current {
     remaining: usize,
 }
 
+/// Fewer bytes than a header, kept between two calls.
 #[derive(Debug, Default)]
 struct Carry {
-    bytes: [u8; MAX_HEADER_BYTES + 4],
+    bytes: [u8; MAX_HEADER_BYTES],
     len: usize,
+}
+
+impl Carry {
+    /// The first bytes of `bytes`, as many as a header can have.
+    fn of(bytes: &[u8]) -> Self {
+        Self::default().joined(bytes)
+    }
+
+    /// These bytes and the first of `more`.
+    fn joined(&self, more: &[u8]) -> Self {
+        let mut joined = Self {
+            bytes: self.bytes,
+            len: self.len,
+        };
+        for (to, from) in joined.bytes.iter_mut().skip(self.len).zip(more) {
+            *to = *from;
+            joined.len += 1;
+        }
+        joined
+    }
+
+    fn as_slice(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
 }
 
 impl ChunkReader {
@@ -170,40 +195,41 @@ impl ChunkReader {
                     None => return Ok(None),
                 },
             };
-            let message = self.read_payload(current, input)?;
-            if message.is_some() || self.current.is_some() {
+            let message = if self.carry.len == 0 {
+                self.read_payload(current, input)?
+            } else {
+                // What was taken for the extended timestamp of a continuation chunk is payload.
+                let carry = std::mem::take(&mut self.carry);
+                let mut payload = carry.as_slice();
+                let message = self.read_payload(current, &mut payload)?;
+                self.carry = Carry::of(payload);
+                message
+            };
+            if message.is_some() || (self.current.is_some() && input.is_empty()) {
                 return Ok(message);
             }
         }
     }
 
     fn read_header(&mut self, input: &mut &[u8]) -> Result<Option<Current>, Error> {
-        let mut joined = [0; MAX_HEADER_BYTES + 4];
         let carried = self.carry.len;
+        let joined;
         let bytes = if carried == 0 {
             *input
         } else {
-            let (head, tail) = joined.split_at_mut(carried);
-            head.copy_from_slice(self.carry.bytes.get(..carried).unwrap_or_default());
-            let added = tail.len().min(input.len());
-            if let (Some(to), Some(from)) = (tail.get_mut(..added), input.get(..added)) {
-                to.copy_from_slice(from);
-            }
-            joined.get(..carried + added).unwrap_or_default()
+            joined = self.carry.joined(input);
+            joined.as_slice()
         };
         let Some((header, size)) = self.parse_header(bytes) else {
-            // Fewer than a header's bytes: they fit.
-            if let Some(carry) = self.carry.bytes.get_mut(..bytes.len()) {
-                carry.copy_from_slice(bytes);
-                self.carry.len = bytes.len();
-            }
+            self.carry = Carry::of(bytes);
             *input = &[];
             return Ok(None);
         };
-        self.carry.len = 0;
-        *input = input.get(size - carried..).unwrap_or_default();
-        let current = self.begin_chunk(&header, size)?;
-        Ok(Some(current))
+        self.carry = Carry::of(bytes.get(size..carried).unwrap_or_default());
+        *input = input
+            .get(size.saturating_sub(carried)..)
+            .unwrap_or_default();
+        self.begin_chunk(&header, size).map(Some)
     }
 
     /// The header at the start of `bytes` and the bytes it takes, the extended timestamp of a type 3 chunk included.

@@ -138,6 +138,9 @@ impl ServerSession {
     /// Any that ends the connection; what is still to be said to the peer comes from [`poll_output`](Self::poll_output),
     /// then [`Output::Close`]. After that input is ignored.
     pub fn handle_input(&mut self, input: Input<'_>, now: Instant) -> Result<()> {
+        if matches!(self.stage, Stage::Closing) {
+            return Ok(());
+        }
         let result = match input {
             Input::Receive(bytes) => self.receive(bytes, now),
             Input::Timeout => self.time_out(now),
@@ -248,9 +251,6 @@ impl ServerSession {
     }
 
     fn receive(&mut self, bytes: &[u8], now: Instant) -> Result<()> {
-        if matches!(self.stage, Stage::Closing) {
-            return Ok(());
-        }
         self.acks.receive(bytes.len());
         self.heard(now);
         self.process(bytes, now)?;
