@@ -19,6 +19,7 @@ pub mod mux;
 mod net;
 mod observe;
 mod playback;
+mod storage;
 mod stream;
 mod timestamp;
 
@@ -52,6 +53,10 @@ pub use observe::{
     EVENT_BACKLOG, Event, EventBus, EventKind, EventReceiver, Observer, SessionId, ViewerId,
 };
 pub use playback::{PlayRequest, PlaySession, PlaybackContext, PlaybackRegistry};
+pub use storage::{
+    FsStorage, MAX_OBJECT_BYTES, MAX_OBJECT_DEPTH, MAX_READ_BYTES, MemoryStorage, ObjectInfo, ObjectWriter, StorageBackend,
+    validate_object,
+};
 pub use stream::{
     EndReason, Origin, Packager, Packet, Packets, Qos, Rendition, RenditionSubscription,
     SharedFrame, StreamHandle, StreamLimits, StreamMetadata, TrackInfo, TrackQos,
