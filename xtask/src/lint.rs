@@ -9,7 +9,8 @@ use crate::{licences, source_rules};
 pub(crate) fn run(steps: &mut Steps) -> Result {
     steps.run("lint: formatting", || {
         components()?;
-        Invocation::cargo(&["fmt", "--all", "--check"]).run()
+        Invocation::cargo(&["fmt", "--all", "--check"]).run()?;
+        Invocation::cargo(&["fmt", "--manifest-path", FUZZ, "--check"]).run()
     })?;
     steps.run("lint: file rules", source_rules::check)?;
     licences::run(steps)?;
@@ -26,11 +27,30 @@ pub(crate) fn run(steps: &mut Steps) -> Result {
         ])
         .run()
     })?;
+    steps.run("lint: fuzz targets", fuzz_targets)?;
     steps.run("lint: documentation", || {
         Invocation::cargo(&["doc", "--workspace", "--no-deps", "--all-features"])
             .env("RUSTDOCFLAGS", "--deny warnings")
             .run()
     })
+}
+
+/// The fuzz targets are a workspace of their own, which no other step looks at.
+const FUZZ: &str = "fuzz/Cargo.toml";
+
+/// Whether the fuzz targets still fit what they test.
+fn fuzz_targets() -> Result {
+    let mut clippy = vec!["clippy", "--manifest-path", FUZZ, "--target-dir", "target"];
+    if in_ci() {
+        clippy.push("--locked");
+    }
+    clippy.extend(["--", "--deny", "warnings"]);
+    // Nothing is linked here, so libFuzzer is not built either, which would take a C++ compiler: its build script believes that
+    // this file is one.
+    let never_linked = "target/libfuzzer-is-not-linked.a";
+    Invocation::cargo(&clippy)
+        .env("CUSTOM_LIBFUZZER_PATH", never_linked)
+        .run()
 }
 
 /// A minimal toolchain has neither rustfmt nor clippy; rustup adds them, where it is there.

@@ -149,6 +149,11 @@ mod tests {
             Err(Failure::Exit { .. })
         ));
         assert!(matches!(
+            Invocation::program("false", &[]).run(),
+            Err(Failure::Exit { .. })
+        ));
+        assert!(!Invocation::program("false", &[]).succeeds());
+        assert!(matches!(
             Invocation::program("no-such-program", &[]).run(),
             Err(Failure::NotStarted { .. })
         ));

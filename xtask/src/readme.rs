@@ -245,6 +245,26 @@ mod tests {
     }
 
     #[test]
+    fn the_guides_are_found() {
+        let documents = documents(workspace_root()).unwrap();
+        for expected in [
+            "CONTRIBUTING.md",
+            "docs/testing.md",
+            "crates/arcly-core/README.md",
+        ] {
+            assert!(
+                documents.contains(&workspace_root().join(expected)),
+                "{expected}"
+            );
+        }
+        assert!(
+            documents
+                .iter()
+                .all(|path| path.extension().is_some_and(|e| e == "md"))
+        );
+    }
+
+    #[test]
     fn a_block_names_its_language() {
         assert_eq!(findings("```\nx\n```\n").len(), 1);
         assert_eq!(findings("```rusty\nx\n```\n").len(), 1);
