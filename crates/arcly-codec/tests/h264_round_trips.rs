@@ -234,6 +234,17 @@ fn nothing_is_copied_where_the_input_has_the_right_form() {
     assert!(place.contains(&sample.as_ptr()));
 }
 
+/// Found by fuzzing: gaps of five and three bytes add up to room for two lengths, but do not give it to each.
+#[test]
+fn start_codes_that_fit_only_on_average() {
+    let stream = vec![
+        0, 0, 0, 1, 0x65, 1, 0, 0, 0, 0, 1, 0x65, 2, 0, 0, 1, 0x65, 3,
+    ];
+    let converted = annex_b::to_length_prefixed(stream.into(), NalFilter::NONE).expect("small");
+    let nals = [vec![0x65, 1], vec![0x65, 2], vec![0x65, 3]];
+    assert_eq!(converted, prefixed(&nals, LengthSize::Four, false));
+}
+
 #[test]
 fn limits_hold() {
     let many = prefixed(&vec![vec![0x65]; MAX_NAL_UNITS + 1], LengthSize::One, false);

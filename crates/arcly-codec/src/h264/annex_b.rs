@@ -138,8 +138,10 @@ pub fn to_length_prefixed(access_unit: Bytes, filter: NalFilter) -> Result<Bytes
         return Ok(Bytes::new());
     };
     let (start, end) = (first.start, last.end);
-    // The kept units take the places of their start codes where these have four bytes each and nothing lies between.
-    if start >= START_CODE.len() && end - (start - START_CODE.len()) == kept_bytes {
+    let mut neighbours = kept.iter().zip(kept.iter().skip(1));
+    let has_room = start >= START_CODE.len()
+        && neighbours.all(|(this, next)| next.start - this.end == START_CODE.len());
+    if has_room {
         let offset = start - START_CODE.len();
         return match take_unshared(access_unit, offset..end) {
             Ok(mut buffer) => {

@@ -32,8 +32,11 @@ pub fn remove(nal: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(out)
 }
 
-/// Inserts emulation prevention bytes into a NAL unit's header and RBSP, so that no start code can be read in it and it
-/// does not end with a zero. Borrows where there is nothing to insert.
+/// Inserts emulation prevention bytes into a NAL unit's header and RBSP, so that no start code can be read in it and
+/// it does not end with a zero. Borrows where there is nothing to insert.
+///
+/// [`remove`] undoes it for every RBSP: that is, for bytes that end with a stop bit, or behind it with `cabac_zero_words` of
+/// two zero bytes each.
 #[must_use]
 pub fn insert(rbsp: &[u8]) -> Cow<'_, [u8]> {
     let clean = !rbsp
@@ -54,7 +57,7 @@ pub fn insert(rbsp: &[u8]) -> Cow<'_, [u8]> {
         out.push(byte);
     }
     if zeros > 0 {
-        // An RBSP ends with a zero only where cabac_zero_words (0x0000) follow its stop bit. 7.4.1 appends a final 0x03 then.
+        // cabac_zero_words at the end: 7.4.1 appends a final 0x03.
         out.push(3);
     }
     Cow::Owned(out)

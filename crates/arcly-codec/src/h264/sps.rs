@@ -296,7 +296,8 @@ impl Sps {
     }
 
     /// The size of the decoded picture buffer in frames: what the VUI says; otherwise 0 for the intra-only
-    /// profiles, and `MaxDpbFrames` of the level (A.3.1 h), or 16 where the level is unknown.
+    /// profiles, and `MaxDpbFrames` of the level (A.3.1 h), or 16 where the level is unknown. Never less than the
+    /// reference frames, which shows where an encoder understates its level.
     #[must_use]
     pub fn max_dec_frame_buffering(&self) -> u32 {
         if let Some(restriction) = self.restriction() {
@@ -316,9 +317,10 @@ impl Sps {
             .pic_size_in_map_units()
             .saturating_mul(fields)
             .max(1);
-        level.limits().map_or(MAX_DPB_FRAMES, |limits| {
-            (limits.max_dpb_mbs / frame_size).min(MAX_DPB_FRAMES)
-        })
+        let of_level = level
+            .limits()
+            .map_or(MAX_DPB_FRAMES, |limits| limits.max_dpb_mbs / frame_size);
+        of_level.max(self.max_num_ref_frames).min(MAX_DPB_FRAMES)
     }
 
     fn restriction(&self) -> Option<super::BitstreamRestriction> {
