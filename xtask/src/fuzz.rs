@@ -4,6 +4,9 @@ use crate::failure::{Failure, Result};
 use crate::process::{Invocation, on_path, workspace_root};
 use crate::steps::Steps;
 
+/// An input that takes this long is a finding: the targets read a few kilobytes.
+const HANG: &str = "-timeout=10";
+
 /// How long each target runs where no time is given.
 const SECONDS: u32 = 60;
 
@@ -26,7 +29,7 @@ pub(crate) fn run(steps: &mut Steps, arguments: &[String]) -> Result {
     targets.iter().try_for_each(|target| {
         // `-s none`: no sanitizer. This code has no `unsafe` to sanitize, and the sanitizers need a nightly compiler.
         steps.run(format!("fuzz: {target}"), || {
-            Invocation::cargo(&["fuzz", "run", "-s", "none", target, "--", &limit]).run()
+            Invocation::cargo(&["fuzz", "run", "-s", "none", target, "--", HANG, &limit]).run()
         })
     })
 }
