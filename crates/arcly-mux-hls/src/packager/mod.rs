@@ -2,6 +2,8 @@
 
 mod program_clock;
 mod rates;
+#[cfg(test)]
+mod tests;
 mod timeline;
 
 pub(crate) use rates::Rates;
@@ -52,8 +54,8 @@ struct Publish {
     held: Option<Held>,
     timeline: Timeline,
     clock: ProgramClock,
-    /// No segment is open, and the next one waits for a frame with which decoding can start: since this DTS.
-    waiting: Option<Timestamp>,
+    /// No segment is open, and the next one waits for a frame with which decoding can start.
+    waiting: Option<Waiting>,
     open: Option<OpenSegment>,
 }
 
@@ -70,6 +72,30 @@ impl std::fmt::Debug for Publish {
 struct Held {
     frames: Vec<(MediaFrame, WallClock)>,
     bytes: usize,
+}
+
+/// How long the next segment has been waited for, in media time. Jumps do not count.
+#[derive(Debug)]
+struct Waiting {
+    last: Timestamp,
+    waited: TimeDelta,
+}
+
+impl Waiting {
+    fn since(dts: Timestamp) -> Self {
+        Self {
+            last: dts,
+            waited: TimeDelta::ZERO,
+        }
+    }
+
+    fn pass(&mut self, dts: Timestamp, max_gap: TimeDelta) {
+        let step = dts.since(self.last);
+        if step <= max_gap {
+            self.waited = self.waited + step.max(TimeDelta::ZERO);
+        }
+        self.last = dts;
+    }
 }
 
 #[derive(Debug)]
@@ -227,7 +253,10 @@ impl HlsPackager {
             return Ok(());
         };
         let mut outcome = self.tracks.apply(publish.muxer.as_mut());
-        publish.waiting = held.frames.first().map(|(frame, _)| frame.dts);
+        publish.waiting = held
+            .frames
+            .first()
+            .map(|(frame, _)| Waiting::since(frame.dts));
         for (frame, now) in held.frames {
             if let Err(error) = self.admit(&frame, now) {
                 outcome = Err(error);
@@ -248,21 +277,19 @@ impl HlsPackager {
         let starts = is_lead && (frame.is_keyframe() || lead_kind != MediaKind::Video);
         let longest = TimeDelta::from(self.config.max_segment_duration);
 
-        if publish.open.is_none() && publish.waiting.is_none() {
-            publish.waiting = Some(frame.dts);
-        }
-        if let Some(since) = publish.waiting {
-            if !starts && frame.dts.since(since).abs() < longest {
+        let max_gap = TimeDelta::from_raw(longest.raw() / 2);
+
+        if publish.open.is_none() {
+            let waiting = publish
+                .waiting
+                .get_or_insert_with(|| Waiting::since(frame.dts));
+            waiting.pass(frame.dts, max_gap);
+            if !starts && waiting.waited < longest {
                 return Ok(());
             }
             publish.timeline.reset();
         }
-        match publish.timeline.judge(
-            frame,
-            is_lead,
-            starts,
-            TimeDelta::from_raw(longest.raw() / 2),
-        ) {
+        match publish.timeline.judge(frame, is_lead, starts, max_gap) {
             Verdict::GoesOn => {}
             Verdict::Stray => return Ok(()),
             Verdict::Breaks => {
@@ -306,7 +333,7 @@ impl HlsPackager {
         self.discontinuity = self.discontinuity || self.window.has_history();
         if let Some(publish) = &mut self.publish {
             publish.clock.reset();
-            publish.waiting = Some(frame.dts);
+            publish.waiting = Some(Waiting::since(frame.dts));
         }
     }
 

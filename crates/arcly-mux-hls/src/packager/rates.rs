@@ -94,8 +94,8 @@ mod tests {
         rates.add(200_000, TimeDelta::from_millis(40), 1, TARGET);
         assert_eq!(rates.peak(), 450_000 * 8 * 1_000 / 2_040 + 1);
         rates.add(500_000, TARGET, 60, TARGET);
-        assert_eq!(rates.peak(), 700_000 * 8 * 1_000 / 2_040 + 1);
-        assert_eq!(rates.average(), 950_000 * 8 * 1_000 / 4_040 + 1);
+        assert_eq!(rates.peak(), 700_000 * 8 * 1_000 / 2_040);
+        assert_eq!(rates.average(), 950_000 * 8 * 1_000 / 4_040);
     }
 
     #[test]

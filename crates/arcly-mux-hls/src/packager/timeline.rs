@@ -82,7 +82,14 @@ impl Timeline {
         // A flag on a frame with which nothing can start, and without a jump, says that frames were lost on the way. Decoders conceal
         // that better than a cut would.
         let flagged = frame.is_discontinuity() && starts;
-        if flagged || step > max_gap || step < -MAX_BACKWARD {
+        // Where it paused and the others went on, it is with them.
+        let near_others = || {
+            self.others
+                .iter()
+                .any(|(_, last)| frame.dts.since(*last).abs() <= max_gap)
+        };
+        let jumps = (step > max_gap && !near_others()) || step < -MAX_BACKWARD;
+        if flagged || jumps {
             Verdict::Breaks
         } else {
             Verdict::GoesOn
