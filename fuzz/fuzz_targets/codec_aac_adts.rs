@@ -9,10 +9,16 @@ fuzz_target!(|data: &[u8]| {
     if let Ok(header) = AdtsHeader::parse(data) {
         let written = header.to_bytes().expect("what was read can be written");
         assert_eq!(AdtsHeader::parse(&written), Ok(header));
-        assert!(header.payload(data).is_none_or(|payload| payload.len() == header.payload_bytes()));
+        assert!(
+            header
+                .payload(data)
+                .is_none_or(|payload| payload.len() == header.payload_bytes())
+        );
     }
     // The first byte says how the rest is cut into pieces.
-    let Some((&piece, data)) = data.split_first() else { return };
+    let Some((&piece, data)) = data.split_first() else {
+        return;
+    };
     let mut splitter = AdtsSplitter::new();
     let mut taken = 0;
     for piece in data.chunks(usize::from(piece) + 1) {

@@ -15,5 +15,8 @@ fuzz_target!(|data: &[u8]| {
         nals += annex_b::nal_units(&unit).count();
     }
     assert_eq!(nals, annex_b::nal_units(&stream).count());
-    let _ = units.parameter_sets().config().map(|config| config.to_bytes());
+    let _ = units
+        .parameter_sets()
+        .config()
+        .map(|config| config.to_bytes());
 });

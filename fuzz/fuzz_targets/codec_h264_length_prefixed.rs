@@ -7,15 +7,21 @@ use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
-    let Some((&first, data)) = data.split_first() else { return };
+    let Some((&first, data)) = data.split_first() else {
+        return;
+    };
     let size = LengthSize::from_minus_one(first);
     let read: Result<Vec<_>, _> = length_prefixed::nal_units(data, size).collect();
     let unit = Bytes::copy_from_slice(data);
     let _ = length_prefixed::normalize(&unit, size, NalFilter::SAMPLE);
     let info = AccessUnitInfo::of_length_prefixed(data, size);
-    match (read, length_prefixed::normalize(&unit, size, NalFilter::NONE)) {
+    match (
+        read,
+        length_prefixed::normalize(&unit, size, NalFilter::NONE),
+    ) {
         (Ok(read), Ok(normal)) => {
-            let again = length_prefixed::nal_units(&normal, LengthSize::Four).map(|nal| nal.expect("consistent"));
+            let again = length_prefixed::nal_units(&normal, LengthSize::Four)
+                .map(|nal| nal.expect("consistent"));
             assert!(again.eq(read.iter().copied()));
             assert_eq!(length_prefixed::join(read.iter().copied()), Ok(normal));
             assert_eq!(info, Ok(AccessUnitInfo::of_nal_units(read)));

@@ -6,8 +6,12 @@ use arcly_codec::h264::{NalHeader, NalUnitType, ParameterSets, Pps, Sps};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
-    let Some((&length, data)) = data.split_first() else { return };
-    let Some((sps_nal, pps_nal)) = data.split_at_checked(length.into()) else { return };
+    let Some((&length, data)) = data.split_first() else {
+        return;
+    };
+    let Some((sps_nal, pps_nal)) = data.split_at_checked(length.into()) else {
+        return;
+    };
     let _ = Pps::referenced_sps(pps_nal);
     let Ok(sps) = Sps::parse(sps_nal) else { return };
     let pps = Pps::parse(pps_nal, &sps);
@@ -17,6 +21,9 @@ fuzz_target!(|data: &[u8]| {
     let mut sets = ParameterSets::new();
     assert_eq!(sets.insert(sps_nal), Ok(true));
     if NalHeader::of(pps_nal).is_some_and(|header| header.unit_type == NalUnitType::Pps) {
-        assert_eq!(sets.insert(pps_nal).is_ok_and(|changed| changed), pps.is_ok());
+        assert_eq!(
+            sets.insert(pps_nal).is_ok_and(|changed| changed),
+            pps.is_ok()
+        );
     }
 });
