@@ -3,11 +3,13 @@
 
 pub mod amf0;
 mod config;
+mod driver;
 mod error;
 pub mod flv;
 mod limits;
 pub mod proto;
 
 pub use config::Config;
+pub use driver::RtmpServer;
 pub use error::{Error, Fault, Location, Result};
 pub use limits::Limits;

@@ -149,8 +149,8 @@ fn media_becomes_frames_with_their_times() {
         [
             (MediaKind::Data, 1_000, 1_000, false, false, false),
             (MediaKind::Video, 1_000, 1_000, true, false, false),
+            (MediaKind::Audio, 0, 0, true, false, false),
             (MediaKind::Video, 1_000, 1_080, false, true, false),
-            (MediaKind::Audio, 1_003, 1_003, true, false, false),
             (MediaKind::Audio, 1_003, 1_003, false, false, false),
             (MediaKind::Video, 1_040, 1_040, false, false, true),
             (MediaKind::Video, 1_080, 1_040, false, false, false),
@@ -158,8 +158,8 @@ fn media_becomes_frames_with_their_times() {
     );
     assert_eq!(frames[0].codec, CodecId::Amf0);
     assert!(frames[0].payload.starts_with(b"\x02\x00\x0aonMetaData"));
-    assert_eq!(frames[2].payload, Bytes::from_static(b"\0\0\0\x02\x65\x88"));
-    assert_eq!(frames[3].payload, Bytes::from_static(&[0x12, 0x10]));
+    assert_eq!(frames[3].payload, Bytes::from_static(b"\0\0\0\x02\x65\x88"));
+    assert_eq!(frames[2].payload, Bytes::from_static(&[0x12, 0x10]));
 }
 
 #[test]

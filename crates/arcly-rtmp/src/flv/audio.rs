@@ -18,11 +18,11 @@ pub(super) struct AudioTrack {
 
 impl AudioTrack {
     /// The config that the next frame is the first to need.
-    pub(super) fn take_config(&mut self) -> Option<Bytes> {
+    pub(super) fn take_config(&mut self) -> Option<(CodecId, Bytes)> {
         if !std::mem::take(&mut self.config_is_new) {
             return None;
         }
-        self.config.clone()
+        self.config.clone().map(|config| (CodecId::Aac, config))
     }
 
     /// Reads a tag body.
@@ -105,7 +105,7 @@ mod tests {
         let mut track = AudioTrack::default();
         let mut read = |bytes: &'static [u8]| {
             let outcome = track.read(&Bytes::from_static(bytes));
-            (outcome, track.take_config())
+            (outcome, track.take_config().map(|(_, config)| config))
         };
         assert_eq!(read(&[0xAF, 1, 0x21]), (Ok(Outcome::BeforeConfig), None));
         let config = Bytes::from_static(&[0x12, 0x10]);

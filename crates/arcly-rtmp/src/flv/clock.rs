@@ -34,6 +34,10 @@ pub(super) struct Clock {
 #[derive(Debug, Default)]
 pub(super) struct TrackClock {
     last: Option<i64>,
+    /// The time of the track's config, where that was announced before its first frame.
+    floor: Option<i64>,
+    /// When the header of that config was to take effect, as its tag says.
+    header: Option<i64>,
     discontinuity: bool,
 }
 
@@ -41,6 +45,16 @@ impl TrackClock {
     /// The track's next frame does not follow on its last.
     pub(super) fn mark_discontinuity(&mut self) {
         self.discontinuity = true;
+    }
+
+    /// Nothing of the track comes before `dts` any more.
+    pub(super) fn hold(&mut self, dts: i64) {
+        self.last = self.last.max(Some(dts));
+    }
+
+    /// Whether the track has had neither a frame nor an announced config.
+    pub(super) fn is_new(&self) -> bool {
+        self.last.is_none() && self.floor.is_none()
     }
 }
 
@@ -108,7 +122,8 @@ impl Clock {
                 track.discontinuity = true;
             }
         }
-        let dts = last.map_or(nominal, |last| last.max(nominal));
+        let floor = tracks.get(track).and_then(|track| last.max(track.floor));
+        let dts = floor.map_or(nominal, |floor| floor.max(nominal));
         if dts != nominal {
             notice = Some(Notice::TimestampBackwards);
         }
@@ -123,6 +138,23 @@ impl Clock {
             discontinuity,
             notice,
         }
+    }
+
+    /// Keeps the timestamp of a sequence header.
+    pub(super) fn header(&self, track: &mut TrackClock, raw: u32) {
+        track.header = Some(self.nominal(raw));
+    }
+
+    /// Places the config of a track that has had no frame, when another track is at `now`: at the time its tag says where
+    /// that is within 10 s before, else one second before, as the track may lag behind the other.
+    pub(super) fn announce(&self, track: &mut TrackClock, now: i64) -> Timestamp {
+        let early = now.saturating_sub(JITTER_MILLIS);
+        let dts = match track.header {
+            Some(header) if header.abs_diff(now) <= GAP_MILLIS.unsigned_abs() => header.min(now),
+            _ => early,
+        };
+        track.floor = Some(dts);
+        Timestamp::from_millis(dts)
     }
 
     /// Places a data tag. Many senders stamp metadata with 0 at any time, so it moves no clock and stays within 10 s of
@@ -140,6 +172,14 @@ impl Clock {
         let dts = track.last.map_or(near, |last| last.max(near));
         track.last = Some(dts);
         Timestamp::from_millis(dts)
+    }
+
+    /// The time of a tag that moves no clock.
+    fn nominal(&self, raw: u32) -> i64 {
+        self.counter
+            .clone()
+            .unwrap(raw.into())
+            .saturating_add(self.offset)
     }
 
     /// Whether a media tag was placed.
@@ -246,6 +286,28 @@ mod tests {
         two.video(39_000);
         two.video(45_000);
         assert!(!two.audio(45_001).discontinuity);
+    }
+
+    #[test]
+    fn a_config_ahead_of_its_track_holds_no_frame_back() {
+        let announced_at = |header: u32, video: u32| {
+            let mut two = Two::default();
+            two.clock.header(&mut two.audio, header);
+            assert!(two.audio.is_new());
+            let now = two.video(video).dts;
+            let at = two.clock.announce(&mut two.audio, now).as_millis();
+            assert!(!two.audio.is_new());
+            (at, two)
+        };
+        let (at, mut two) = announced_at(0, 40);
+        assert_eq!((at, two.audio(23).dts), (0, 23));
+        let (at, mut two) = announced_at(90, 40);
+        assert_eq!((at, two.audio(41).dts), (40, 41));
+        let (at, mut two) = announced_at(0, 3_600_000);
+        assert_eq!((at, two.audio(3_599_500).dts), (3_599_000, 3_599_500));
+        // Only what comes before even that is held.
+        let (at, mut two) = announced_at(0, 3_600_000);
+        assert_eq!((at, two.audio(3_590_000).dts), (3_599_000, 3_599_000));
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! Tags in, frames out.
 
 use super::audio::AudioTrack;
-use super::clock::{Clock, TrackClock};
+use super::clock::{Clock, Stamp, TrackClock};
 use super::script::{self, Script};
 use super::video::VideoTrack;
 use crate::amf0;
 use crate::error::Fault;
-use arcly_core::{CodecId, FrameFlags, MediaFrame, MediaKind};
+use arcly_core::{CodecId, FrameFlags, MediaFrame, MediaKind, Timestamp};
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::fmt;
@@ -99,8 +99,9 @@ const MAX_HELD_DATA: usize = 4;
 ///   frame of their own.
 /// * AAC: the sequence header becomes a config frame (AudioSpecificConfig), each raw block a frame. MP3: each frame a frame.
 /// * Script data: a frame of AMF0 on the data track, message name first, `@setDataFrame` taken off.
-/// * A config frame comes right before the first media frame that it is for, with its DTS; one that repeats the config
-///   in force comes not at all. Metadata before the first media comes with the DTS of that.
+/// * A config frame comes right before the first media frame that it is for, with its DTS; the first config of a track
+///   that starts later than the other comes as soon as the other has a frame, so that outputs know of both tracks. One
+///   that repeats the config in force comes not at all. Metadata before the first media comes with the DTS of that.
 ///
 /// Other codecs are refused by an error, since a stream without its picture or its sound would be a silent fault.
 #[derive(Debug)]
@@ -161,23 +162,23 @@ impl TagReader {
     fn read_video(&mut self, timestamp: u32, body: &Bytes) -> Result<(), Fault> {
         let unit = match self.video.read(body)? {
             Outcome::Media(unit) => unit,
-            other => return self.not_media(MediaKind::Video, other),
+            other => return self.not_media(MediaKind::Video, other, timestamp),
         };
-        let tracks = &mut [&mut self.video.clock, &mut self.audio.clock];
-        let stamp = self.clock.media(tracks, 0, timestamp);
-        self.notice_all(stamp.notice);
+        let stamp = self.place(MediaKind::Video, timestamp);
         if unit.in_band_config {
             self.notice(Notice::InBandConfig);
         }
-        self.release_data(stamp.dts());
         if let Some(config) = self.video.take_config() {
-            let frame =
-                MediaFrame::new_video(stamp.dts(), stamp.dts(), config, CodecId::H264, false);
-            self.items.push_back(Item::Frame(frame.into_config()));
+            self.push_video_config(stamp.dts(), config);
         }
-        let pts = stamp.pts(unit.composition_millis);
-        let mut frame =
-            MediaFrame::new_video(pts, stamp.dts(), unit.payload, CodecId::H264, unit.keyframe);
+        if self.audio.clock.is_new()
+            && let Some((codec, config)) = self.audio.take_config()
+        {
+            let dts = self.clock.announce(&mut self.audio.clock, stamp.dts);
+            self.push_audio_config(dts, codec, config);
+        }
+        let (dts, pts) = (stamp.dts(), stamp.pts(unit.composition_millis));
+        let mut frame = MediaFrame::new_video(pts, dts, unit.payload, CodecId::H264, unit.keyframe);
         frame.flags.set(FrameFlags::DISPOSABLE, unit.disposable);
         frame
             .flags
@@ -189,15 +190,17 @@ impl TagReader {
     fn read_audio(&mut self, timestamp: u32, body: &Bytes) -> Result<(), Fault> {
         let (codec, payload) = match self.audio.read(body)? {
             Outcome::Media(media) => media,
-            other => return self.not_media(MediaKind::Audio, other),
+            other => return self.not_media(MediaKind::Audio, other, timestamp),
         };
-        let tracks = &mut [&mut self.video.clock, &mut self.audio.clock];
-        let stamp = self.clock.media(tracks, 1, timestamp);
-        self.notice_all(stamp.notice);
-        self.release_data(stamp.dts());
-        if let Some(config) = self.audio.take_config() {
-            let frame = MediaFrame::new_audio(stamp.dts(), config, codec);
-            self.items.push_back(Item::Frame(frame.into_config()));
+        let stamp = self.place(MediaKind::Audio, timestamp);
+        if let Some((codec, config)) = self.audio.take_config() {
+            self.push_audio_config(stamp.dts(), codec, config);
+        }
+        if self.video.clock.is_new()
+            && let Some(config) = self.video.take_config()
+        {
+            let dts = self.clock.announce(&mut self.video.clock, stamp.dts);
+            self.push_video_config(dts, config);
         }
         let mut frame = MediaFrame::new_audio(stamp.dts(), payload, codec);
         frame
@@ -205,6 +208,36 @@ impl TagReader {
             .set(FrameFlags::DISCONTINUITY, stamp.discontinuity);
         self.items.push_back(Item::Frame(frame));
         Ok(())
+    }
+
+    /// Places a media tag, and lets the metadata go that waited for the first.
+    fn place(&mut self, kind: MediaKind, timestamp: u32) -> Stamp {
+        let tracks = &mut [&mut self.video.clock, &mut self.audio.clock];
+        let track = usize::from(kind == MediaKind::Audio);
+        let stamp = self.clock.media(tracks, track, timestamp);
+        if let Some(notice) = stamp.notice {
+            self.notice(notice);
+        }
+        for payload in std::mem::take(&mut self.held_data) {
+            self.data_clock.hold(stamp.dts);
+            self.push_data(stamp.dts(), payload);
+        }
+        stamp
+    }
+
+    fn push_video_config(&mut self, dts: Timestamp, config: Bytes) {
+        let frame = MediaFrame::new_video(dts, dts, config, CodecId::H264, false);
+        self.items.push_back(Item::Frame(frame.into_config()));
+    }
+
+    fn push_audio_config(&mut self, dts: Timestamp, codec: CodecId, config: Bytes) {
+        let frame = MediaFrame::new_audio(dts, config, codec);
+        self.items.push_back(Item::Frame(frame.into_config()));
+    }
+
+    fn push_data(&mut self, pts: Timestamp, payload: Bytes) {
+        let frame = MediaFrame::new_data(pts, payload, CodecId::Amf0);
+        self.items.push_back(Item::Frame(frame));
     }
 
     fn read_script(&mut self, timestamp: u32, body: &Bytes) -> Result<(), Fault> {
@@ -216,11 +249,7 @@ impl TagReader {
             }
             Ok(Script::Data(payload)) => {
                 let pts = self.clock.data(&mut self.data_clock, timestamp);
-                self.items.push_back(Item::Frame(MediaFrame::new_data(
-                    pts,
-                    payload,
-                    CodecId::Amf0,
-                )));
+                self.push_data(pts, payload);
             }
             Ok(Script::Nothing) => {}
             Err(limit @ Fault::LimitExceeded { .. }) => return Err(limit),
@@ -233,9 +262,18 @@ impl TagReader {
         Ok(())
     }
 
-    fn not_media<T>(&mut self, kind: MediaKind, outcome: Outcome<T>) -> Result<(), Fault> {
+    fn not_media<T>(
+        &mut self,
+        kind: MediaKind,
+        outcome: Outcome<T>,
+        timestamp: u32,
+    ) -> Result<(), Fault> {
         match outcome {
-            Outcome::Media(_) | Outcome::Nothing => return Ok(()),
+            Outcome::Media(_) => {}
+            Outcome::Nothing => match kind {
+                MediaKind::Audio => self.clock.header(&mut self.audio.clock, timestamp),
+                _ => self.clock.header(&mut self.video.clock, timestamp),
+            },
             Outcome::BeforeConfig => {
                 self.drops.before_config += 1;
                 self.notice(Notice::MediaBeforeConfig(kind));
@@ -255,23 +293,6 @@ impl TagReader {
             }
         }
         Ok(())
-    }
-
-    /// Lets the metadata that came before the first media go, at the time of that.
-    fn release_data(&mut self, dts: arcly_core::Timestamp) {
-        for payload in self.held_data.drain(..) {
-            self.items.push_back(Item::Frame(MediaFrame::new_data(
-                dts,
-                payload,
-                CodecId::Amf0,
-            )));
-        }
-    }
-
-    fn notice_all(&mut self, notices: impl IntoIterator<Item = Notice>) {
-        for notice in notices {
-            self.notice(notice);
-        }
     }
 
     fn notice(&mut self, notice: Notice) {

@@ -23,6 +23,8 @@ impl StatusCode {
     pub const PUBLISH_BAD_NAME: Self = Self("NetStream.Publish.BadName");
     /// Publishing is not allowed.
     pub const PUBLISH_DENIED: Self = Self("NetStream.Publish.Denied");
+    /// The publisher brought nothing for too long.
+    pub const PUBLISH_IDLE: Self = Self("NetStream.Publish.Idle");
     /// Publishing has ended.
     pub const UNPUBLISH_SUCCESS: Self = Self("NetStream.Unpublish.Success");
     /// There is no such stream to play.

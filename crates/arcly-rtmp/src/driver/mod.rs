@@ -1,0 +1,127 @@
+//! The server on tokio: it moves bytes and sleeps; [`proto`](crate::proto) decides.
+
+mod connection;
+mod outcome;
+
+use crate::Config;
+use arcly_core::health::Health;
+use arcly_core::{
+    EventKind, InboundProtocol, IngestContext, Result, StreamError, TcpIngestConfig, async_trait,
+    run_tcp_ingest_server,
+};
+use std::net::SocketAddr;
+use std::sync::{Mutex, PoisonError};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+/// The protocol's name in logs, events and metrics.
+const NAME: &str = "rtmp";
+
+/// RTMP publishers in: an [`InboundProtocol`] for [`Engine::serve`](arcly_core::Engine::serve).
+///
+/// One task a connection. A connection costs about 2 KiB until it publishes, and no read buffer of its own ever: all on
+/// one thread share one. Who is refused or fails gets the fitting status, one log line says whose connection it was
+/// and why, and nobody else notices.
+#[derive(Debug)]
+pub struct RtmpServer {
+    address: SocketAddr,
+    /// Taken by the first `serve`.
+    listener: Mutex<Option<TcpListener>>,
+    config: Config,
+    tcp: TcpIngestConfig,
+}
+
+impl RtmpServer {
+    /// A server that binds `address` when it is served.
+    #[must_use]
+    pub fn new(address: SocketAddr) -> Self {
+        let config = Config::default();
+        let tcp = TcpIngestConfig::new(NAME).handshake_timeout(config.limits.handshake_timeout);
+        Self {
+            address,
+            listener: Mutex::new(None),
+            config,
+            tcp,
+        }
+    }
+
+    /// A server that is bound already: port 0 picks a free one, see [`local_addr`](Self::local_addr). Connections wait in
+    /// the listener's backlog until it is served.
+    ///
+    /// # Errors
+    /// [`StreamError::Io`] where the address cannot be bound.
+    pub async fn bind(address: SocketAddr) -> Result<Self> {
+        let listener = bind(address).await?;
+        let address = listener
+            .local_addr()
+            .map_err(|error| StreamError::io("reading the RTMP listener's address", error))?;
+        Ok(Self {
+            listener: Mutex::new(Some(listener)),
+            ..Self::new(address)
+        })
+    }
+
+    /// Sets how connections behave. The handshake timeout in it holds for the TCP loop too.
+    #[must_use]
+    pub fn config(mut self, config: Config) -> Self {
+        self.tcp.handshake_timeout = config.limits.handshake_timeout;
+        self.config = config;
+        self
+    }
+
+    /// Sets the limits of the TCP loop: connections in all and from one address, handshake timeout, drain deadline.
+    #[must_use]
+    pub fn tcp_config(mut self, tcp: TcpIngestConfig) -> Self {
+        self.tcp = tcp;
+        self
+    }
+
+    /// The address that it is, or will be, bound to.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+#[async_trait]
+impl InboundProtocol for RtmpServer {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    async fn serve(&self, ctx: IngestContext, shutdown: CancellationToken) -> Result<()> {
+        let bound = self
+            .listener
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let listener = match bound {
+            Some(listener) => listener,
+            None => bind(self.address).await?,
+        };
+        ctx.report_health(Health::Healthy);
+        let mut tcp = self.tcp.clone();
+        if tcp.on_refused.is_none() {
+            let ctx = ctx.clone();
+            tcp = tcp.on_refused(move |peer, refusal| {
+                let (protocol, reason) = (NAME.to_owned(), refusal.to_string());
+                ctx.emit(EventKind::ConnectionRefused {
+                    protocol,
+                    peer,
+                    reason,
+                });
+            });
+        }
+        let config = self.config.clone();
+        run_tcp_ingest_server(listener, tcp, shutdown, move |connection| {
+            connection::serve(connection, ctx.clone(), config.clone())
+        })
+        .await
+    }
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| StreamError::io(format!("binding {address} for RTMP"), error))
+}
