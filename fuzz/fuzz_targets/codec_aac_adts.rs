@@ -1,4 +1,5 @@
-//! ADTS: every byte of any input is part of a frame or counted as skipped, and a header that was read is written back the same.
+//! ADTS: every byte of any input is part of a frame or counted as skipped, and a header that was read is written back
+//! the same.
 
 #![no_main]
 

@@ -1,4 +1,5 @@
-//! Annex B: the conversion to lengths keeps exactly the NAL units that reading finds, whether or not it may write in place.
+//! Annex B: the conversion to lengths keeps exactly the NAL units that reading finds, whether or not it may write in
+//! place.
 
 #![no_main]
 

@@ -37,7 +37,8 @@ fn sbr() -> impl Strategy<Value = SbrSignalling> {
 
 prop_compose! {
     fn config()(
-        object_type in object_type(), rate in rate(), sbr in sbr(), short_frames: bool, delay in prop::option::of(0_u16..1 << 14),
+        object_type in object_type(), rate in rate(), sbr in sbr(), short_frames: bool,
+        delay in prop::option::of(0_u16..1 << 14),
         channels in prop::sample::select(vec![1, 2, 3, 4, 5, 6, 7, 11, 12, 13, 14]),
         resilience: Option<(bool, bool, bool)>, protection in 0_u8..2,
     ) -> AudioSpecificConfig {

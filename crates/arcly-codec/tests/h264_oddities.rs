@@ -53,8 +53,8 @@ fn pps() -> Vec<u8> {
     bits.into_writer()
 }
 
-/// 7.3.2.1.1.1: absent lists fall back (Table 7-2 A), a first delta that leads to 0 means the default list, and a later one
-/// repeats the last value.
+/// 7.3.2.1.1.1: absent lists fall back (Table 7-2 A), a first delta that leads to 0 means the default list, and a
+/// later one repeats the last value.
 #[test]
 fn scaling_matrix_of_an_sps() {
     let mut explicit = [0_u8; 16];
@@ -197,6 +197,7 @@ fn a_pps_needs_its_sps() {
     changed.level_idc = 41;
     assert_eq!(sets.insert(&nal(&changed)), Ok(true));
     assert_eq!(sets.config().expect("both").level_idc, 41);
+    assert_eq!(sets.insert(&pps()), Ok(false), "parsed again, but the same");
 }
 
 /// What a slice header says; the defaults are those of the picture before.

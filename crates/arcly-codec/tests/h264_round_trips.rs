@@ -12,6 +12,12 @@ use proptest::prelude::*;
 const SPS: &[u8] = b"\x67\x64\x00\x0a\xac\xd9\x44\x7b\x01\x10\x00\x00\x03\x00\x10\x00\x00\x03\x03\x20\xf1\x22\x59\x60";
 const PPS: &[u8] = b"\x68\xeb\xe0\xe4\xb2\x2c";
 
+/// A record with one SPS and one PPS.
+fn config() -> AvcDecoderConfig {
+    let (sps, pps) = (Bytes::from_static(SPS), Bytes::from_static(PPS));
+    AvcDecoderConfig::from_parameter_sets([sps], [pps]).expect("valid")
+}
+
 /// NAL units as encoders make them: emulation prevention applied, never ending with a zero.
 fn nal_unit() -> impl Strategy<Value = Vec<u8>> {
     let zeros_are_common = prop_oneof![3 => Just(0_u8), 1 => 1_u8..4, 2 => any::<u8>()];
@@ -69,7 +75,9 @@ fn kept(nals: &[Vec<u8>], filter: NalFilter) -> Vec<Vec<u8>> {
 
 proptest! {
     #[test]
-    fn emulation_prevention(mut rbsp in prop::collection::vec(prop_oneof![4 => Just(0_u8), 1 => any::<u8>()], 0..100), last in 1_u8..) {
+    fn emulation_prevention(
+        mut rbsp in prop::collection::vec(prop_oneof![4 => Just(0_u8), 1 => any::<u8>()], 0..100), last in 1_u8..,
+    ) {
         rbsp.push(last);
         let nal = emulation::insert(&rbsp);
         prop_assert!(!nal.windows(3).any(|window| matches!(window, [0, 0, 0..=2])));
@@ -93,7 +101,8 @@ proptest! {
 
     #[test]
     fn annex_b_with_any_start_codes(
-        nals in nal_units(), codes in prop::collection::vec((any::<bool>(), 0_usize..3), 8), filter in filter(), shared: bool,
+        nals in nal_units(), codes in prop::collection::vec((any::<bool>(), 0_usize..3), 8),
+        filter in filter(), shared: bool,
     ) {
         let mut stream = BytesMut::new();
         for (nal, (long, trailing)) in nals.iter().zip(codes) {
@@ -123,8 +132,11 @@ proptest! {
     }
 
     #[test]
-    fn avcc(sps_count in 0..4_usize, pps_count in 0..4_usize, size in length_size(), trailing in prop::collection::vec(any::<u8>(), 0..4)) {
-        let mut config = AvcDecoderConfig::from_parameter_sets([Bytes::from_static(SPS)], [Bytes::from_static(PPS)]).expect("valid");
+    fn avcc(
+        sps_count in 0..4_usize, pps_count in 0..4_usize, size in length_size(),
+        trailing in prop::collection::vec(any::<u8>(), 0..4),
+    ) {
+        let mut config = config();
         config.length_size = size;
         config.sps = vec![Bytes::from_static(SPS); sps_count];
         config.pps = vec![Bytes::from_static(PPS); pps_count];
@@ -135,7 +147,7 @@ proptest! {
 
     #[test]
     fn a_cut_off_avcc_is_refused_or_lacks_only_the_high_profile_fields(cut in 0..47_usize) {
-        let config = AvcDecoderConfig::from_parameter_sets([Bytes::from_static(SPS)], [Bytes::from_static(PPS)]).expect("valid");
+        let config = config();
         let record = config.to_bytes().expect("small");
         let required = record.len() - 4;
         match AvcDecoderConfig::parse(&record.slice(..cut.min(record.len()))) {
@@ -154,7 +166,9 @@ proptest! {
 
     /// Real parameter sets with a few bytes changed get much further than noise.
     #[test]
-    fn no_damage_makes_a_reader_panic(changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)) {
+    fn no_damage_makes_a_reader_panic(
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+    ) {
         for original in [SPS, PPS, include_bytes!("data/open_gop.h264"), include_bytes!("data/hrd_cbr.h264")] {
             let mut data = original.to_vec();
             for (index, value) in &changes {

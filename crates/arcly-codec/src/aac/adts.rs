@@ -43,9 +43,9 @@ impl AdtsHeader {
     /// no CRC. SBR and PS stay implicit, because ADTS cannot signal them; the rate is the core's.
     ///
     /// # Errors
-    /// [`CodecError::Unwritable`] where ADTS cannot express the config: object types past 4, rates without an
-    /// index, channel configurations past 7 or spelt out, frames of 960 samples; [`CodecError::LimitExceeded`] where the frame exceeds
-    /// [`MAX_ADTS_FRAME_BYTES`].
+    /// [`CodecError::Unwritable`] where ADTS cannot express the config: object types past 4, rates without an index,
+    /// channel configurations past 7 or spelt out, frames of 960 samples; [`CodecError::LimitExceeded`] where the
+    /// frame exceeds [`MAX_ADTS_FRAME_BYTES`].
     ///
     /// ```
     /// use arcly_codec::aac::{AdtsHeader, AudioSpecificConfig};
@@ -83,8 +83,9 @@ impl AdtsHeader {
     /// Reads the header at the start of `data`.
     ///
     /// # Errors
-    /// [`CodecError::Malformed`] where there is no syncword, the header is cut off, its rate is reserved or its frame shorter than
-    /// itself; [`CodecError::Unsupported`] where the frame holds more than one raw data block, see [`AdtsHeader::payload`].
+    /// [`CodecError::Malformed`] where there is no syncword, the header is cut off, its rate is reserved or its frame
+    /// shorter than itself; [`CodecError::Unsupported`] where the frame holds more than one raw data block, see
+    /// [`AdtsHeader::payload`].
     pub fn parse(data: &[u8]) -> Result<Self> {
         let header = Fields::parse(data)?;
         if header.blocks != 1 {

@@ -34,27 +34,23 @@ pub enum AudioObjectType {
     ErLowDelay,
 }
 
-const TYPES: [(AudioObjectType, u8); 7] = [
-    (AudioObjectType::Main, 1),
-    (AudioObjectType::LowComplexity, 2),
-    (AudioObjectType::ScalableSampleRate, 3),
-    (AudioObjectType::LongTermPrediction, 4),
-    (AudioObjectType::ErLowComplexity, 17),
-    (AudioObjectType::ErLongTermPrediction, 19),
-    (AudioObjectType::ErLowDelay, 23),
-];
-
 const SBR: u32 = 5;
 const PS: u32 = 29;
 
 impl AudioObjectType {
     /// The type with this number.
     #[must_use]
-    pub fn from_id(id: u8) -> Option<Self> {
-        TYPES
-            .iter()
-            .find(|entry| entry.1 == id)
-            .map(|entry| entry.0)
+    pub const fn from_id(id: u8) -> Option<Self> {
+        Some(match id {
+            1 => Self::Main,
+            2 => Self::LowComplexity,
+            3 => Self::ScalableSampleRate,
+            4 => Self::LongTermPrediction,
+            17 => Self::ErLowComplexity,
+            19 => Self::ErLongTermPrediction,
+            23 => Self::ErLowDelay,
+            _ => return None,
+        })
     }
 
     /// The number of this type.
@@ -160,7 +156,8 @@ pub struct ErrorResilience {
 pub struct AudioSpecificConfig {
     /// The core coder.
     pub object_type: AudioObjectType,
-    /// The rate of the core coder in Hz; what plays may be faster, see [`output_sample_rate`](Self::output_sample_rate).
+    /// The rate of the core coder in Hz; what plays may be faster, see
+    /// [`output_sample_rate`](Self::output_sample_rate).
     pub sample_rate: u32,
     /// The channels of the core coder.
     pub channels: ChannelLayout,
@@ -228,9 +225,9 @@ impl AudioSpecificConfig {
     /// Reads a config. What follows it is ignored, as is a backward-compatible extension that is cut off.
     ///
     /// # Errors
-    /// [`CodecError::Malformed`] where it is cut off or a rate is reserved or zero; [`CodecError::Unsupported`] for object
-    /// types other than those of [`AudioObjectType`], for reserved channel configurations, and for error protection
-    /// (`epConfig` 2 and 3); [`CodecError::LimitExceeded`] past [`MAX_CONFIG_BYTES`] or
+    /// [`CodecError::Malformed`] where it is cut off or a rate is reserved or zero; [`CodecError::Unsupported`] for
+    /// object types other than those of [`AudioObjectType`], for reserved channel configurations, and for error
+    /// protection (`epConfig` 2 and 3); [`CodecError::LimitExceeded`] past [`MAX_CONFIG_BYTES`] or
     /// [`MAX_SAMPLE_RATE`](super::MAX_SAMPLE_RATE).
     pub fn parse(data: &[u8]) -> Result<Self> {
         if data.len() > MAX_CONFIG_BYTES {
@@ -398,8 +395,8 @@ impl AudioSpecificConfig {
         bits.write::<1>(ps.into())
     }
 
-    /// How many samples a channel a frame holds at [`sample_rate`](Self::sample_rate): 1024 or 960, and 512 or 480 for Low
-    /// Delay. A frame lasts this many samples whether or not SBR doubles them.
+    /// How many samples a channel a frame holds at [`sample_rate`](Self::sample_rate): 1024 or 960, and 512 or 480
+    /// for Low Delay. A frame lasts this many samples whether or not SBR doubles them.
     #[must_use]
     pub const fn samples_per_frame(&self) -> u32 {
         match (self.object_type, self.short_frames) {
@@ -410,7 +407,8 @@ impl AudioSpecificConfig {
         }
     }
 
-    /// The rate in Hz that a decoder puts out, as far as the config tells: SBR doubles the core's rate where it is signalled.
+    /// The rate in Hz that a decoder puts out, as far as the config tells: SBR doubles the core's rate where it is
+    /// signalled.
     #[must_use]
     pub const fn output_sample_rate(&self) -> u32 {
         match self.sbr {

@@ -7,9 +7,9 @@
 //! | [`AdtsHeader`] | the header before each frame in a transport stream or an `.aac` file | 1.A.3 |
 //! | [`AdtsSplitter`] | frames out of a byte stream, with resynchronisation | 1.A.3.2.1 |
 //!
-//! `scuffle-aac` 0.1 was tried first: it reads object type, rate and channel configuration, and nothing that follows (frame
-//! length, SBR and PS signalling, program config), writes nothing, and has no ADTS. So all of it is done here, on the bit
-//! reader and writer of `h264-reader`, which are plain MSB-first ones that name the element they fail at.
+//! `scuffle-aac` 0.1 was tried first: it reads object type, rate and channel configuration, and nothing that follows
+//! (frame length, SBR and PS signalling, program config), writes nothing, and has no ADTS. So all of it is done here,
+//! on the bit reader and writer of `h264-reader`, which are plain MSB-first ones that name the element they fail at.
 
 mod adts;
 mod bits;

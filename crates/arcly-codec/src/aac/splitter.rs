@@ -21,8 +21,8 @@ pub struct AdtsFrame {
 
 impl AdtsFrame {
     /// The config of the stream as far as one frame tells: object type, rate and channels; SBR and PS are
-    /// [`Implicit`](super::SbrSignalling::Implicit). With `channel_configuration` 0 the layout is read from the program config
-    /// element at the start of the payload.
+    /// [`Implicit`](super::SbrSignalling::Implicit). With `channel_configuration` 0 the layout is read from the
+    /// program config element at the start of the payload.
     ///
     /// # Errors
     /// [`CodecError::Malformed`] where that element is missing or cut off: not every frame carries it.
@@ -54,13 +54,14 @@ impl AdtsFrame {
 
 /// Cuts a byte stream, which may arrive in any pieces, into ADTS frames.
 ///
-/// Call [`push`](Self::push) with each piece, then [`next_frame`](Self::next_frame) until it returns `None`; at the end of the input
-/// [`finish`](Self::finish), and `next_frame` again.
+/// Call [`push`](Self::push) with each piece, then [`next_frame`](Self::next_frame) until it returns `None`; at the
+/// end of the input [`finish`](Self::finish), and `next_frame` again.
 ///
-/// **Synchronisation.** The first frame is taken where its header is valid and the next one stands right behind it with the same
-/// object type and rate, or where the input ends there. From then on a frame is taken as soon as it is whole, as long as nothing behind
-/// it contradicts. Anything else is skipped byte by byte and counted in [`skipped_bytes`](Self::skipped_bytes), so that a
-/// syncword within the audio (12 bits that occur by chance) is not taken for a frame.
+/// **Synchronisation.** The first frame is taken where its header is valid and the next one stands right behind it with
+/// the same object type and rate, or where the input ends there. From then on a frame is taken as soon as it is whole, as
+/// long as nothing behind it contradicts. Anything else is skipped byte by byte and counted in
+/// [`skipped_bytes`](Self::skipped_bytes), so that a syncword within the audio (12 bits that occur by chance) is not
+/// taken for a frame.
 ///
 /// Memory: what was pushed and not taken yet; at most a frame and a header,
 /// [`MAX_ADTS_FRAME_BYTES`](super::MAX_ADTS_FRAME_BYTES) + 7, once `next_frame` has returned `None`.
@@ -120,7 +121,8 @@ impl AdtsSplitter {
     /// The next whole frame, if it is there.
     ///
     /// # Errors
-    /// [`CodecError::Unsupported`] where a frame has several raw data blocks; it is skipped, and the next call goes on behind it.
+    /// [`CodecError::Unsupported`] where a frame has several raw data blocks; it is skipped, and the next call goes
+    /// on behind it.
     pub fn next_frame(&mut self) -> Result<Option<AdtsFrame>> {
         loop {
             match self.look() {
@@ -188,7 +190,8 @@ impl AdtsSplitter {
     }
 }
 
-/// What must not change within a stream of a header: syncword, `ID`, layer, profile, rate. `None` where there are too few bytes to tell.
+/// What must not change within a stream of a header: syncword, `ID`, layer, profile, rate. `None` where there are too
+/// few bytes to tell.
 fn fixed_part(header: &[u8]) -> Option<[u8; 3]> {
     // Whether there is a CRC (the lowest bit of the second byte) may change, as may the private bit and the channels.
     header

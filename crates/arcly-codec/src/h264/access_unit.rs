@@ -75,17 +75,19 @@ impl AccessUnitInfo {
 
     /// Whether a viewer can join here and see a whole picture at once.
     ///
-    /// That is an IDR picture, or a picture with a recovery point of 0 frames: the I picture of an open GOP, which broadcast encoders send in
-    /// place of IDR pictures. Pictures that are shown before such a one may still refer to the GOP before it; decoders
-    /// leave them out. A recovery point of more frames (gradual refresh) does not count, for the viewer would first
-    /// see a damaged picture; nor does a lone I slice without either, because nothing then keeps later pictures from referring to earlier ones.
+    /// That is an IDR picture, or a picture with a recovery point of 0 frames: the I picture of an open GOP, which
+    /// broadcast encoders send in place of IDR pictures. Pictures that are shown before such a one may still refer to
+    /// the GOP before it; decoders leave them out. A recovery point of more frames (gradual refresh) does not count,
+    /// for the viewer would first see a damaged picture; nor does a lone I slice without either, because nothing then
+    /// keeps later pictures from referring to earlier ones.
     #[must_use]
     pub const fn is_keyframe(&self) -> bool {
         self.slices > 0
             && (self.idr || matches!(self.recovery_point, Some(RecoveryPoint { frames: 0, .. })))
     }
 
-    /// Whether no other picture refers to this one, so that it can be dropped without harm: `nal_ref_idc` is 0 in all its slices.
+    /// Whether no other picture refers to this one, so that it can be dropped without harm: `nal_ref_idc` is 0 in all
+    /// its slices.
     #[must_use]
     pub const fn is_disposable(&self) -> bool {
         self.slices > 0 && !self.referenced && !self.idr

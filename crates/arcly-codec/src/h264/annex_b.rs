@@ -1,4 +1,5 @@
-//! NAL units between start codes, as MPEG-TS, RTP's out-of-band parameters and raw `.h264` files carry them (H.264 Annex B).
+//! NAL units between start codes, as MPEG-TS, RTP's out-of-band parameters and raw `.h264` files carry them (H.264
+//! Annex B).
 
 use super::NalFilter;
 use super::length_prefixed::{self, LengthSize, check_count, check_size};
@@ -6,7 +7,8 @@ use crate::Result;
 use bytes::{BufMut, Bytes, BytesMut};
 use std::ops::Range;
 
-/// The start code that is written: with its `zero_byte`, which B.1.2 demands before parameter sets and at the start of an access unit.
+/// The start code that is written: with its `zero_byte`, which B.1.2 demands before parameter sets and at the start
+/// of an access unit.
 pub const START_CODE: [u8; 4] = [0, 0, 0, 1];
 
 /// Iterates over the NAL units of a byte stream; see [`nal_units`].
@@ -20,7 +22,8 @@ pub struct NalUnits<'a> {
 /// The NAL units of `data`, each starting with its header byte.
 ///
 /// Start codes may have three or four bytes. What stands before the first one is skipped. Zero bytes before a start
-/// code or at the end are `trailing_zero_8bits` and belong to no unit (a unit never ends with a zero); empty units are skipped.
+/// code or at the end are `trailing_zero_8bits` and belong to no unit (a unit never ends with a zero); empty units
+/// are skipped.
 ///
 /// ```
 /// use arcly_codec::h264::annex_b;
@@ -103,11 +106,13 @@ pub fn starts_with_start_code(data: &[u8]) -> bool {
 
 /// Converts an access unit from start codes to 4-byte lengths, without the units that `filter` names.
 ///
-/// Where the start codes have four bytes and what is dropped stands at the start or end, the lengths take the places of the start codes: nothing is copied if
-/// `access_unit` is the only handle to its buffer. Otherwise there is one copy. The result is empty where nothing is left.
+/// Where the start codes have four bytes and what is dropped stands at the start or end, the lengths take the places
+/// of the start codes: nothing is copied if `access_unit` is the only handle to its buffer. Otherwise there is one
+/// copy. The result is empty where nothing is left.
 ///
 /// # Errors
-/// [`LimitExceeded`](crate::CodecError::LimitExceeded) past [`MAX_ACCESS_UNIT_BYTES`](super::MAX_ACCESS_UNIT_BYTES) or [`MAX_NAL_UNITS`](super::MAX_NAL_UNITS).
+/// [`LimitExceeded`](crate::CodecError::LimitExceeded) past [`MAX_ACCESS_UNIT_BYTES`](super::MAX_ACCESS_UNIT_BYTES)
+/// or [`MAX_NAL_UNITS`](super::MAX_NAL_UNITS).
 ///
 /// ```
 /// use arcly_codec::h264::{NalFilter, annex_b};
@@ -186,12 +191,13 @@ fn take_unshared(data: Bytes, range: Range<usize>) -> Result<BytesMut, Bytes> {
 
 /// Converts a length-prefixed access unit to start codes of four bytes.
 ///
-/// With lengths of four bytes nothing is copied if `access_unit` is the only handle to its buffer; otherwise there is one copy. Empty
-/// units are left out.
+/// With lengths of four bytes nothing is copied if `access_unit` is the only handle to its buffer; otherwise there is
+/// one copy. Empty units are left out.
 ///
 /// # Errors
-/// [`Malformed`](crate::CodecError::Malformed) where the lengths do not add up; [`LimitExceeded`](crate::CodecError::LimitExceeded) past
-/// [`MAX_ACCESS_UNIT_BYTES`](super::MAX_ACCESS_UNIT_BYTES) or [`MAX_NAL_UNITS`](super::MAX_NAL_UNITS).
+/// [`Malformed`](crate::CodecError::Malformed) where the lengths do not add up;
+/// [`LimitExceeded`](crate::CodecError::LimitExceeded) past [`MAX_ACCESS_UNIT_BYTES`](super::MAX_ACCESS_UNIT_BYTES)
+/// or [`MAX_NAL_UNITS`](super::MAX_NAL_UNITS).
 pub fn from_length_prefixed(access_unit: Bytes, size: LengthSize) -> Result<Bytes> {
     let total = converted_len(&access_unit, size)?;
     if size != LengthSize::Four || total != access_unit.len() {
@@ -220,8 +226,8 @@ pub fn from_length_prefixed(access_unit: Bytes, size: LengthSize) -> Result<Byte
     }
 }
 
-/// Appends a length-prefixed access unit to `out` with start codes of four bytes. What is in `out` already, an access unit
-/// delimiter and parameter sets for instance, stays.
+/// Appends a length-prefixed access unit to `out` with start codes of four bytes. What is in `out` already, an access
+/// unit delimiter and parameter sets for instance, stays.
 ///
 /// # Errors
 /// As for [`from_length_prefixed`]; `out` may then have got some of the units.

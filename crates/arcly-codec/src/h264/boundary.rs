@@ -6,9 +6,9 @@ use bytes::Bytes;
 
 /// Tells for each NAL unit of a stream whether an access unit begins with it.
 ///
-/// It follows the parameter sets that it is shown, because slices can only be told apart with them; until these come it goes by
-/// `first_mb_in_slice`. A coded field is an access unit of its own, as the specification has it. Auxiliary, scalable and
-/// multiview pictures belong to the unit of the primary picture before them.
+/// It follows the parameter sets that it is shown, because slices can only be told apart with them; until these come
+/// it goes by `first_mb_in_slice`. A coded field is an access unit of its own, as the specification has it.
+/// Auxiliary, scalable and multiview pictures belong to the unit of the primary picture before them.
 #[derive(Debug, Clone, Default)]
 pub struct BoundaryDetector {
     sets: ParameterSets,
@@ -26,8 +26,8 @@ impl BoundaryDetector {
         Self::default()
     }
 
-    /// Takes the stream's next NAL unit, whole with its header byte, and returns whether an access unit begins with it. It does with the
-    /// first one.
+    /// Takes the stream's next NAL unit, whole with its header byte, and returns whether an access unit begins with
+    /// it. It does with the first one.
     ///
     /// Damaged units never begin one, and damaged parameter sets are passed over.
     pub fn push(&mut self, nal: &[u8]) -> bool {
@@ -98,7 +98,8 @@ pub struct AccessUnits {
     detector: BoundaryDetector,
 }
 
-/// The access units of `stream`, which is a whole byte stream with start codes. Each is a slice of it: nothing is copied.
+/// The access units of `stream`, which is a whole byte stream with start codes. Each is a slice of it: nothing is
+/// copied.
 ///
 /// ```
 /// use arcly_codec::h264::{NalFilter, ParameterSets, access_units, annex_b};

@@ -199,8 +199,8 @@ impl AvcDecoderConfig {
     }
 }
 
-/// The `codecs` parameter of an H.264 stream whose parameter sets stand in its codec config: `avc1.` and the three bytes
-/// that follow the header of its SPS, in hexadecimal (RFC 6381 3.3).
+/// The `codecs` parameter of an H.264 stream whose parameter sets stand in its codec config: `avc1.` and the three
+/// bytes that follow the header of its SPS, in hexadecimal (RFC 6381 3.3).
 #[must_use]
 pub fn codec_string(profile_idc: u8, constraint_flags: u8, level_idc: u8) -> String {
     format!("avc1.{profile_idc:02X}{constraint_flags:02X}{level_idc:02X}")

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-/// Removes the emulation prevention bytes of a NAL unit, or of a part of it from its start on: what is left is the header
-/// and the RBSP. Borrows where there is nothing to remove.
+/// Removes the emulation prevention bytes of a NAL unit, or of a part of it from its start on: what is left is the
+/// header and the RBSP. Borrows where there is nothing to remove.
 ///
 /// Every `00 00 03` loses its last byte, whatever follows, as in decoders; the same at the end of the unit.
 ///
@@ -35,8 +35,8 @@ pub fn remove(nal: &[u8]) -> Cow<'_, [u8]> {
 /// Inserts emulation prevention bytes into a NAL unit's header and RBSP, so that no start code can be read in it and
 /// it does not end with a zero. Borrows where there is nothing to insert.
 ///
-/// [`remove`] undoes it for every RBSP: that is, for bytes that end with a stop bit, or behind it with `cabac_zero_words` of
-/// two zero bytes each.
+/// [`remove`] undoes it for every RBSP: that is, for bytes that end with a stop bit, or behind it with
+/// `cabac_zero_words` of two zero bytes each.
 #[must_use]
 pub fn insert(rbsp: &[u8]) -> Cow<'_, [u8]> {
     let clean = !rbsp

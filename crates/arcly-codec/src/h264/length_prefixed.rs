@@ -57,8 +57,9 @@ pub struct NalUnits<'a> {
 
 /// The NAL units of `access_unit`, each starting with its header byte.
 ///
-/// Units of length zero are skipped: some encoders pad with them, and there is nothing in them to decode. After an error
-/// the iteration ends. Nothing is copied; `Bytes::slice_ref` turns an item of a `Bytes` into a `Bytes` of its own.
+/// Units of length zero are skipped: some encoders pad with them, and there is nothing in them to decode. After an
+/// error the iteration ends. Nothing is copied; `Bytes::slice_ref` turns an item of a `Bytes` into a `Bytes` of its
+/// own.
 ///
 /// # Errors
 /// An item is [`CodecError::Malformed`] where a prefix is cut off or announces more than there is.
@@ -122,8 +123,9 @@ impl std::iter::FusedIterator for NalUnits<'_> {}
 /// Brings a length-prefixed access unit into the form the bus carries: 4-byte lengths, no empty units, and without
 /// the units that `filter` names.
 ///
-/// Copies only where it must: input that already has 4-byte lengths comes back as a slice of itself as long as what is
-/// dropped stands at its start or end, which is where parameter sets and delimiters stand. The result is empty where nothing is left.
+/// Copies only where it must: input that already has 4-byte lengths comes back as a slice of itself as long as what
+/// is dropped stands at its start or end, which is where parameter sets and delimiters stand. The result is empty
+/// where nothing is left.
 ///
 /// # Errors
 /// [`CodecError::Malformed`] as for [`nal_units`]; [`CodecError::LimitExceeded`] past [`MAX_ACCESS_UNIT_BYTES`] or

@@ -7,13 +7,21 @@ use std::collections::BTreeMap;
 
 /// Collects parameter sets as they come by and tells when they change.
 ///
-/// Feed it each SPS and PPS of a stream; where [`insert`](Self::insert) says that something changed, [`config`](Self::config)
-/// is the new codec config. Memory is bounded: 32 SPS and 256 PPS of at most
+/// Feed it each SPS and PPS of a stream; where [`insert`](Self::insert) says that something changed,
+/// [`config`](Self::config) is the new codec config. Memory is bounded: 32 SPS and 256 PPS of at most
 /// [`MAX_PARAMETER_SET_BYTES`](super::MAX_PARAMETER_SET_BYTES), which are copied so that they pin no network buffer.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ParameterSets {
     sps: BTreeMap<u8, (Bytes, Sps)>,
-    pps: BTreeMap<u8, (Bytes, Pps)>,
+    pps: BTreeMap<u8, StoredPps>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct StoredPps {
+    nal: Bytes,
+    pps: Pps,
+    /// Whether its SPS has changed since it was parsed, so that the same bytes could now mean something else.
+    stale: bool,
 }
 
 impl ParameterSets {
@@ -35,11 +43,12 @@ impl ParameterSets {
         Ok(sets)
     }
 
-    /// Takes an SPS or PPS, whole with its header byte, which replaces the one with its identifier. NAL units of other types are
-    /// ignored. Returns whether anything changed.
+    /// Takes an SPS or PPS, whole with its header byte, which replaces the one with its identifier. NAL units of
+    /// other types are ignored. Returns whether anything changed.
     ///
-    /// A PPS is parsed with the SPS it refers to, which must have come before. Where an SPS changes, the PPS that refer to it
-    /// are dropped if they no longer fit it.
+    /// A PPS is parsed with the SPS it refers to, which must have come before. An SPS that changes leaves the PPS
+    /// that refer to it as they are until they come again, as they do in practice: parsing up to 256 of them anew for
+    /// each SPS would let a few bytes cost much time.
     ///
     /// # Errors
     /// As for [`Sps::parse`] and [`Pps::parse`]; nothing changes then.
@@ -58,24 +67,24 @@ impl ParameterSets {
         }
         let sps = Sps::parse(nal)?;
         let id = sps.id;
-        self.pps.retain(|_, (nal, pps)| {
-            if pps.sps_id == id {
-                match Pps::parse(nal, &sps) {
-                    Ok(parsed) => *pps = parsed,
-                    Err(_) => return false,
-                }
-            }
-            true
-        });
+        for stored in self
+            .pps
+            .values_mut()
+            .filter(|stored| stored.pps.sps_id == id)
+        {
+            stored.stale = true;
+        }
         self.sps.insert(id, (Bytes::copy_from_slice(nal), sps));
         Ok(true)
     }
 
     fn insert_pps(&mut self, nal: &[u8]) -> Result<bool> {
-        if self.pps.values().any(|(known, _)| known == nal) {
+        let known = self.pps.values_mut().find(|stored| stored.nal == nal);
+        if known.as_ref().is_some_and(|stored| !stored.stale) {
             return Ok(false);
         }
-        let Some(sps) = self.sps(Pps::referenced_sps(nal)?) else {
+        let sps_id = Pps::referenced_sps(nal)?;
+        let Some((_, sps)) = self.sps.get(&sps_id) else {
             let at = Location::Element("seq_parameter_set_id");
             return Err(CodecError::malformed(
                 "PPS",
@@ -84,7 +93,19 @@ impl ParameterSets {
             ));
         };
         let pps = Pps::parse(nal, sps)?;
-        self.pps.insert(pps.id, (Bytes::copy_from_slice(nal), pps));
+        if let Some(known) = known {
+            (known.pps, known.stale) = (pps, false);
+            return Ok(false);
+        }
+        let nal = Bytes::copy_from_slice(nal);
+        self.pps.insert(
+            pps.id,
+            StoredPps {
+                nal,
+                pps,
+                stale: false,
+            },
+        );
         Ok(true)
     }
 
@@ -97,7 +118,7 @@ impl ParameterSets {
     /// The PPS with this identifier.
     #[must_use]
     pub fn pps(&self, id: u8) -> Option<&Pps> {
-        self.pps.get(&id).map(|(_, pps)| pps)
+        self.pps.get(&id).map(|stored| &stored.pps)
     }
 
     /// The SPS with the lowest identifier: the only one, in nearly all streams.
@@ -106,12 +127,13 @@ impl ParameterSets {
         self.sps.values().next().map(|(_, sps)| sps)
     }
 
-    /// The codec config with these parameter sets; `None` as long as there is no SPS or no PPS.
+    /// The codec config with these parameter sets; `None` as long as there is no SPS or no PPS, or where there are more
+    /// than a record can hold ([`MAX_SPS`](super::MAX_SPS), [`MAX_PPS`](super::MAX_PPS)).
     #[must_use]
     pub fn config(&self) -> Option<AvcDecoderConfig> {
         let units = |(nal, _): &(Bytes, Sps)| nal.clone();
         let sps = self.sps.values().map(units);
-        let pps = self.pps.values().map(|(nal, _)| nal.clone());
+        let pps = self.pps.values().map(|stored| stored.nal.clone());
         AvcDecoderConfig::from_parameter_sets(sps, pps).ok()
     }
 }

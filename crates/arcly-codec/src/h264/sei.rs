@@ -17,18 +17,20 @@ const MAX_SEI_BYTES: usize = 4096;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RecoveryPoint {
-    /// After how many frames (steps of `frame_num`) the output is right. 0: at once, as with the I picture of an open GOP. Above:
-    /// the picture is refreshed bit by bit.
+    /// After how many frames (steps of `frame_num`) the output is right. 0: at once, as with the I picture of an open
+    /// GOP. Above: the picture is refreshed bit by bit.
     pub frames: u32,
-    /// `exact_match_flag`: the output is then the same as if decoding had begun at an IDR picture, rather than much alike.
+    /// `exact_match_flag`: the output is then the same as if decoding had begun at an IDR picture, rather than much
+    /// alike.
     pub exact: bool,
-    /// `broken_link_flag`: pictures that follow in decoding order may be damaged however decoding got here, as after a cut.
+    /// `broken_link_flag`: pictures that follow in decoding order may be damaged however decoding got here, as after
+    /// a cut.
     pub broken_link: bool,
 }
 
 impl RecoveryPoint {
-    /// The recovery point in an SEI NAL unit (whole, with its header byte), where there is one. A message that is cut off counts
-    /// as absent.
+    /// The recovery point in an SEI NAL unit (whole, with its header byte), where there is one. A message that is cut
+    /// off counts as absent.
     #[must_use]
     pub fn find(nal: &[u8]) -> Option<Self> {
         let rbsp = emulation::remove(nal.get(1..nal.len().min(MAX_SEI_BYTES))?);

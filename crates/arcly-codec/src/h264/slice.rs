@@ -1,7 +1,8 @@
 //! The start of a slice header (H.264 7.3.3), as far as it tells one picture from the next.
 //!
-//! `h264-reader` parses whole slice headers, and refuses those whose later parts (reference list modifications, weights) it
-//! cannot make sense of. Boundaries must be found in damaged streams too, so only the first elements are read here.
+//! `h264-reader` parses whole slice headers, and refuses those whose later parts (reference list modifications,
+//! weights) it cannot make sense of. Boundaries must be found in damaged streams too, so only the first elements are
+//! read here.
 
 use super::pps::Pps;
 use super::sps::{PicOrderCnt, Sps};
@@ -74,7 +75,8 @@ impl SliceStart {
 
     /// Whether this slice belongs to another picture than `previous` (7.4.1.2.4).
     ///
-    /// Where the parameter sets are missing, `first_mb_in_slice` 0 decides: right but for arbitrary slice order, which nobody sends.
+    /// Where the parameter sets are missing, `first_mb_in_slice` 0 decides: right but for arbitrary slice order,
+    /// which nobody sends.
     pub(super) fn starts_picture_after(&self, previous: &Self) -> bool {
         let (Some(picture), Some(before)) = (&self.picture, &previous.picture) else {
             return self.first_mb == 0 || self.idr != previous.idr;

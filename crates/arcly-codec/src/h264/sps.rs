@@ -1,8 +1,8 @@
 //! Sequence parameter sets (H.264 7.3.2.1, 7.4.2.1), parsed with `h264-reader`.
 //!
-//! Three things in which that reader is stricter than decoders are loosened, because streams with such faults play everywhere:
-//! a picture too large for the level (cameras understate it), data behind the end, and a VUI that is cut off or
-//! contradicts itself.
+//! Three things in which that reader is stricter than decoders are loosened, because streams with such faults play
+//! everywhere: a picture too large for the level (cameras understate it), data behind the end, and a VUI that is cut
+//! off or contradicts itself.
 
 use super::scaling::ScalingMatrix;
 use super::syntax::{Forgiving, parameter_set_rbsp, sps_error};
@@ -65,7 +65,8 @@ pub struct Sps {
     pub pic_order_cnt: PicOrderCnt,
     /// `max_num_ref_frames`.
     pub max_num_ref_frames: u32,
-    /// `frame_mbs_only_flag`: every picture is a progressive frame. Where it is `false`, pictures may be fields or have field macroblocks.
+    /// `frame_mbs_only_flag`: every picture is a progressive frame. Where it is `false`, pictures may be fields or
+    /// have field macroblocks.
     pub frame_mbs_only: bool,
     /// The video usability information, where there is one that can be read.
     pub vui: Option<Vui>,
@@ -158,8 +159,8 @@ impl Sps {
         let Some(level) = rbsp.get_mut(2) else {
             return Err(CodecError::truncated("SPS", Location::Element("level_idc")));
         };
-        // With a level that does not exist, h264-reader checks sizes against the highest one instead of refusing a stream
-        // whose encoder understates its level.
+        // With a level that does not exist, h264-reader checks sizes against the highest one instead of refusing a
+        // stream whose encoder understates its level.
         let level_idc = std::mem::replace(level, u8::MAX);
         let (mut syntax, vui_damaged) =
             match SeqParameterSet::from_bits(Forgiving::new(&rbsp, false)) {
@@ -262,7 +263,8 @@ impl Sps {
         codec_string(self.profile_idc, self.constraint_flags, self.level_idc)
     }
 
-    /// The frame rate that the VUI tells, where it does and is plausible; see [`Timing::frame_rate`](super::Timing::frame_rate).
+    /// The frame rate that the VUI tells, where it does and is plausible; see
+    /// [`Timing::frame_rate`](super::Timing::frame_rate).
     #[must_use]
     pub fn frame_rate(&self) -> Option<FrameRate> {
         self.vui.as_ref()?.timing?.frame_rate()
@@ -283,9 +285,10 @@ impl Sps {
             .unwrap_or((1, 1))
     }
 
-    /// The frames that a decoder must hold back to put pictures in output order: `max_num_reorder_frames`, where the VUI has
-    /// it. Otherwise 0 where nothing can be reordered (picture order count type 2, intra-only profiles, and Baseline, which
-    /// has no B slices), and elsewhere the value that E.2.1 infers, [`max_dec_frame_buffering`](Self::max_dec_frame_buffering).
+    /// The frames that a decoder must hold back to put pictures in output order: `max_num_reorder_frames`, where the
+    /// VUI has it. Otherwise 0 where nothing can be reordered (picture order count type 2, intra-only profiles, and
+    /// Baseline, which has no B slices), and elsewhere the value that E.2.1 infers,
+    /// [`max_dec_frame_buffering`](Self::max_dec_frame_buffering).
     #[must_use]
     pub fn max_num_reorder_frames(&self) -> u32 {
         match self.restriction() {

@@ -95,7 +95,8 @@ pub struct FrameRate {
     pub numerator: u64,
     /// Denominator, as in 1001; never 0.
     pub denominator: u64,
-    /// Whether the stream promises this rate (`fixed_frame_rate_flag`); otherwise it is the highest one, and the timestamps are the truth.
+    /// Whether the stream promises this rate (`fixed_frame_rate_flag`); otherwise it is the highest one, and the
+    /// timestamps are the truth.
     pub fixed: bool,
 }
 
