@@ -21,6 +21,7 @@ pub(crate) fn run(steps: &mut Steps) -> Result {
             "--workspace",
             "--all-targets",
             "--all-features",
+            "--keep-going",
             "--",
             "--deny",
             "warnings",
@@ -29,9 +30,15 @@ pub(crate) fn run(steps: &mut Steps) -> Result {
     })?;
     steps.run("lint: fuzz targets", fuzz_targets)?;
     steps.run("lint: documentation", || {
-        Invocation::cargo(&["doc", "--workspace", "--no-deps", "--all-features"])
-            .env("RUSTDOCFLAGS", "--deny warnings")
-            .run()
+        Invocation::cargo(&[
+            "doc",
+            "--workspace",
+            "--no-deps",
+            "--all-features",
+            "--keep-going",
+        ])
+        .env("RUSTDOCFLAGS", "--deny warnings")
+        .run()
     })
 }
 
