@@ -87,14 +87,14 @@ impl SystemClock {
     pub(crate) fn approach(&mut self, dts: i64, carrier: bool, flagged: bool) -> i64 {
         let target = dts.saturating_sub(self.offset);
         let Some(now) = self.now else {
-            self.set(target, false);
+            self.set(target);
             return self.passed(dts, carrier, target);
         };
         let jumps = target > now.saturating_add(MAX_FILL) || dts < now.saturating_sub(MAX_FILL);
         // A PCR above the DTS of its own track cannot be decoded in time; other tracks may lag (see `TsConfig::pcr_offset`).
         let late = carrier && dts < now;
         if jumps || late || (carrier && flagged && target < now) {
-            self.set(target, true);
+            self.set(target);
             return self.passed(dts, carrier, target);
         }
         let mut target = target;
@@ -139,11 +139,12 @@ impl SystemClock {
         (now, std::mem::take(&mut self.broken))
     }
 
-    fn set(&mut self, to: i64, broken: bool) {
+    /// Sets the clock anew. That is said at the start, too: a receiver may have followed another stream before.
+    fn set(&mut self, to: i64) {
         self.now = Some(to);
         // The first PCR is due at once.
         self.last_pcr = to;
-        self.broken |= broken;
+        self.broken = true;
         self.last_tables = None;
     }
 
@@ -180,7 +181,7 @@ mod tests {
     #[test]
     fn slow_video_gets_pcrs_between_its_frames() {
         let mut clock = SystemClock::new(OFFSET);
-        assert_eq!(frame(&mut clock, 0, true), [(-OFFSET, false)]);
+        assert_eq!(frame(&mut clock, 0, true), [(-OFFSET, true)]);
         let pcrs = frame(&mut clock, 90_000, true);
         assert_eq!(pcrs.len(), 25);
         assert!(pcrs.iter().all(|pcr| !pcr.1));

@@ -229,7 +229,8 @@ impl Multiplex {
             return;
         };
         let mut adaptation = Adaptation {
-            discontinuity: frame.is_discontinuity(),
+            // At the start, too: a player of HLS may just have read the segments of the publish before.
+            discontinuity: frame.is_discontinuity() || track.lane.is_fresh(),
             // Every audio frame is a random access point; saying so is worth two bytes only where there is no video.
             random_access: frame.is_keyframe() || (is_carrier && track.kind == MediaKind::Audio),
             pcr: None,

@@ -33,16 +33,27 @@ pub(crate) struct Lane {
     pub(crate) pid: Pid,
     /// The counter of the next packet that has a payload.
     next: u8,
+    fresh: bool,
 }
 
 impl Lane {
     pub(crate) const fn new(pid: Pid) -> Self {
-        Self { pid, next: 0 }
+        Self {
+            pid,
+            next: 0,
+            fresh: true,
+        }
+    }
+
+    /// Whether nothing has been sent yet, so that a receiver which read another stream on the PID before sees the counter break.
+    pub(crate) const fn is_fresh(&self) -> bool {
+        self.fresh
     }
 
     /// The header of the next packet with payload.
     fn payload_header(&mut self, unit_start: u8, control: u8) -> [u8; 4] {
         let counter = self.next;
+        self.fresh = false;
         self.next = counter.wrapping_add(1) & 0x0f;
         self.header(unit_start, control | counter)
     }

@@ -1,0 +1,159 @@
+//! What ffmpeg and GStreamer make of our playlists and segments, over HTTP.
+
+#[path = "../../arcly-mux-ts/tests/support/mod.rs"]
+mod support;
+mod web;
+
+use arcly_core::{MediaFrame, TrackId};
+use arcly_mux_hls::HlsConfig;
+use arcly_mux_ts::TIMESTAMP_BASE;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use support::*;
+use web::{feed, origin, publish, serve, settle};
+
+/// Lists everything, and ends at once.
+fn whole() -> HlsConfig {
+    let mut config = HlsConfig::default();
+    config.playlist_segments = 1_000;
+    config.end_grace = Duration::ZERO;
+    config
+}
+
+fn url(address: SocketAddr) -> String {
+    format!("http://{address}/live/cam/index.m3u8?token=abc")
+}
+
+/// MD5 of each decoded picture and each decoded packet of sound.
+fn decoded(input: &str) -> Vec<String> {
+    let mut hashes = Vec::new();
+    for map in ["0:v", "0:a"] {
+        let arguments = [
+            "-xerror",
+            "-i",
+            input,
+            "-map",
+            map,
+            "-f",
+            "framehash",
+            "-hash",
+            "md5",
+            "-",
+        ];
+        let text = String::from_utf8(ffmpeg(&arguments)).expect("hashes are text");
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        hashes.extend(
+            lines
+                .filter_map(|line| line.rsplit(',').next())
+                .map(|hash| hash.trim().to_owned()),
+        );
+    }
+    hashes
+}
+
+fn test_stream(name: &str, seconds: &str) -> (PathBuf, Vec<MediaFrame>) {
+    let flv = scratch(name).join("in.flv");
+    encode_flv(&flv, seconds, &HIGH_WITH_B_FRAMES);
+    let frames = read_flv(&flv);
+    (flv, frames)
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(work)
+        .await
+        .expect("the player's checks hold")
+}
+
+#[tokio::test]
+async fn ffmpeg_decodes_the_same_pictures_and_sound() {
+    let (flv, frames) = test_stream("hls-ffmpeg", "8");
+    let origin = origin(whole());
+    let (handle, _run) = publish(&origin);
+    feed(&handle, &frames).await;
+    handle.end();
+    settle().await;
+    let url = url(serve(origin).await);
+    blocking(move || {
+        let (probed, expected) = (probe(Path::new(&url)), expected(&frames, TIMESTAMP_BASE));
+        for track in [TrackId::VIDEO, TrackId::AUDIO] {
+            assert_eq!(of_track(&probed, track), of_track(&expected, track));
+        }
+        assert_eq!(decoded(&url), decoded(flv.to_str().expect("UTF-8")));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn ffmpeg_plays_over_a_republish() {
+    let (_, frames) = test_stream("hls-republish", "4");
+    let origin = origin(whole());
+    let (first, _) = publish(&origin);
+    feed(&first, &frames).await;
+    first.end();
+    settle().await;
+    let (second, _) = publish(&origin);
+    feed(&second, &frames).await;
+    second.end();
+    settle().await;
+    let url = url(serve(origin).await);
+    blocking(move || {
+        let pictures = frames
+            .iter()
+            .filter(|frame| frame.is_video() && !frame.is_config())
+            .count();
+        let probed = probe(Path::new(&url));
+        assert_eq!(of_track(&probed, TrackId::VIDEO).len(), 2 * pictures);
+        ffmpeg(&["-xerror", "-i", &url, "-f", "null", "-"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn ffmpeg_plays_sound_that_starts_late() {
+    let (_, mut frames) = test_stream("hls-late-audio", "8");
+    frames.retain(|frame| frame.is_config() || frame.is_video() || frame.pts.as_millis() > 3_000);
+    let origin = origin(whole());
+    let (handle, _run) = publish(&origin);
+    feed(&handle, &frames).await;
+    handle.end();
+    settle().await;
+    let url = url(serve(origin).await);
+    blocking(move || {
+        let (probed, expected) = (probe(Path::new(&url)), expected(&frames, TIMESTAMP_BASE));
+        for track in [TrackId::VIDEO, TrackId::AUDIO] {
+            assert_eq!(of_track(&probed, track), of_track(&expected, track));
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn gstreamer_plays_to_the_end() {
+    let (_, frames) = test_stream("hls-gstreamer", "6");
+    let origin = origin(whole());
+    let (handle, _run) = publish(&origin);
+    feed(&handle, &frames).await;
+    handle.end();
+    settle().await;
+    let url = url(serve(origin).await);
+    blocking(move || {
+        let location = format!("location={url}");
+        let pipeline = [
+            "-v", "souphttpsrc", &location, "!", "hlsdemux", "!", "tsdemux", "name=d",
+            "d.", "!", "queue", "!", "h264parse", "!", "avdec_h264", "!", "fakesink", "name=video", "silent=false", "sync=false",
+            "d.", "!", "queue", "!", "aacparse", "!", "avdec_aac", "!", "fakesink", "name=audio", "silent=false", "sync=false",
+        ];
+        let packages = "gstreamer1.0-tools gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-libav";
+        let output = run("gst-launch-1.0", packages, &pipeline);
+        let (said, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{errors}\n(it needs {packages})");
+        assert!(!errors.contains("WARN") && !errors.contains("ERROR"), "{errors}");
+        let buffers = |sink: &str| said.matches(&format!("{sink}: last-message = chain")).count();
+        let count = |kind: fn(&MediaFrame) -> bool| frames.iter().filter(|frame| kind(frame) && !frame.is_config()).count();
+        assert_eq!(buffers("GstFakeSink:video"), count(MediaFrame::is_video));
+        // The decoder swallows the priming frame, or not, by version.
+        assert!(buffers("GstFakeSink:audio").abs_diff(count(MediaFrame::is_audio)) <= 2);
+    })
+    .await;
+}
