@@ -1,6 +1,6 @@
 //! Streams that no encoder at hand writes, and faults that decoders forgive.
 
-use arcly_codec::h264::{BoundaryDetector, ParameterSets, Pps, Sps, emulation};
+use arcly_codec::h264::{BoundaryDetector, ParameterSets, Pps, RecoveryPoint, Sps, emulation};
 use arcly_codec::{CodecError, Location};
 use h264_reader::nal::WritableNal;
 use h264_reader::nal::sps::{
@@ -40,11 +40,13 @@ fn nal(sps: &SeqParameterSet) -> Vec<u8> {
 
 /// A PPS with `bottom_field_pic_order_in_frame_present_flag`, for SPS 0.
 fn pps() -> Vec<u8> {
-    let mut bits = BitWriter::new(vec![0x68]);
-    for bit in "1 1 0 1 1 1 1 0 00 1 1 1 0 0 0 1"
-        .bytes()
-        .filter(|byte| *byte != b' ')
-    {
+    bits(0x68, "1 1 0 1 1 1 1 0 00 1 1 1 0 0 0 1")
+}
+
+/// A NAL unit with these bits, `rbsp_stop_one_bit` included, behind its header.
+fn bits(header: u8, text: &str) -> Vec<u8> {
+    let mut bits = BitWriter::new(vec![header]);
+    for bit in text.bytes().filter(|byte| *byte != b' ') {
         bits.write_bit(bit == b'1').expect("memory");
     }
     while bits.writer().is_none() {
@@ -200,6 +202,65 @@ fn a_pps_needs_its_sps() {
     assert_eq!(sets.insert(&pps()), Ok(false), "parsed again, but the same");
 }
 
+/// E.2.1: what is inferred where there is no VUI.
+#[test]
+fn reordering_without_a_vui() {
+    let read = |syntax: &SeqParameterSet| {
+        let sps = Sps::parse(&nal(syntax)).expect("valid");
+        (sps.max_num_reorder_frames(), sps.max_dec_frame_buffering())
+    };
+    let mut syntax = full_hd();
+    assert_eq!(
+        read(&syntax),
+        (4, 4),
+        "32 768 macroblocks at level 4, of 8160 each"
+    );
+    syntax.pic_order_cnt = PicOrderCntType::TypeTwo;
+    assert_eq!(read(&syntax), (0, 4));
+    let mut intra = full_hd();
+    intra.profile_idc = 110.into();
+    intra.constraint_flags = 0x10.into();
+    assert_eq!(read(&intra), (0, 0), "High 10 Intra");
+    let mut unknown_level = full_hd();
+    unknown_level.level_idc = 99;
+    assert_eq!(read(&unknown_level), (16, 16));
+}
+
+/// The same PPS can mean something else under another SPS: 4:4:4 has four more scaling lists.
+#[test]
+fn a_pps_is_parsed_again_after_its_sps_changed() {
+    // transform_8x8_mode, a matrix of which all eight lists are absent, and second_chroma_qp_index_offset.
+    let with_matrix = bits(0x68, "1 1 0 1 1 1 1 0 00 1 1 1 0 0 0  1 1 00000000 1 1");
+    let mut sets = ParameterSets::new();
+    assert_eq!(
+        (sets.insert(&nal(&full_hd())), sets.insert(&with_matrix)),
+        (Ok(true), Ok(true))
+    );
+    let mut changed = full_hd();
+    changed.profile_idc = 244.into();
+    changed.chroma_info.chroma_format = h264_reader::nal::sps::ChromaFormat::YUV444;
+    assert_eq!(sets.insert(&nal(&changed)), Ok(true));
+    assert!(
+        sets.insert(&with_matrix).is_err(),
+        "too short for twelve lists"
+    );
+}
+
+/// A recovery point behind a message whose length takes two bytes, in one SEI unit.
+#[test]
+fn a_recovery_point_behind_a_long_message() {
+    let mut sei = vec![0x06, 5, 255, 45];
+    sei.resize(sei.len() + 300, 0x77);
+    // recovery_frame_cnt 2, exact_match_flag, no broken_link_flag.
+    sei.extend_from_slice(&[6, 1, 0b011_1_0_00_1, 0x80]);
+    let point = RecoveryPoint::find(&sei).expect("a recovery point");
+    assert_eq!(
+        (point.frames, point.exact, point.broken_link),
+        (2, true, false)
+    );
+    assert_eq!(RecoveryPoint::find(&sei[..300]), None);
+}
+
 /// What a slice header says; the defaults are those of the picture before.
 #[derive(Clone, Copy)]
 struct Slice {
@@ -211,6 +272,8 @@ struct Slice {
     idr_pic_id: u32,
     lsb: u8,
     delta_bottom: i32,
+    /// What follows.
+    rest: u32,
 }
 
 impl Slice {
@@ -223,6 +286,7 @@ impl Slice {
         idr_pic_id: 0,
         lsb: 6,
         delta_bottom: 0,
+        rest: 0xaaaa_aaaa,
     };
 
     fn write(self, interlaced: bool) -> Vec<u8> {
@@ -245,8 +309,7 @@ impl Slice {
             if self.field.is_none() {
                 bits.write_se(self.delta_bottom)?;
             }
-            // The rest of the slice.
-            bits.write::<32, u32>(0xaaaa_aaaa)?;
+            bits.write::<32, u32>(self.rest)?;
             bits.write_rbsp_trailing_bits()
         };
         write().expect("memory");
@@ -377,11 +440,22 @@ fn the_first_slice_of_a_new_picture() {
         ),
         "bottom_field_flag"
     );
+    // A field has no delta_pic_order_cnt_bottom, and what stands in its place is another matter.
     assert!(!separates(
         top,
         Slice {
             first_mb: 20,
+            rest: 0x1234_5678,
             ..top
+        },
+        true
+    ));
+    assert!(!separates(
+        p,
+        Slice {
+            first_mb: 20,
+            rest: 0x1234_5678,
+            ..p
         },
         true
     ));
