@@ -19,8 +19,10 @@ pub mod mux;
 mod net;
 mod observe;
 mod playback;
+mod record;
 mod storage;
 mod stream;
+mod time_source;
 mod timestamp;
 
 #[cfg(feature = "codec")]
@@ -53,6 +55,9 @@ pub use observe::{
     EVENT_BACKLOG, Event, EventBus, EventKind, EventReceiver, Observer, SessionId, ViewerId,
 };
 pub use playback::{PlayRequest, PlaySession, PlaybackContext, PlaybackRegistry};
+pub use record::{
+    FileNameTemplate, RecordingConfig, RecordingEvent, RecordingObserver, RecordingSink, record_stream,
+};
 pub use storage::{
     FsStorage, MAX_OBJECT_BYTES, MAX_OBJECT_DEPTH, MAX_READ_BYTES, MemoryStorage, ObjectInfo, ObjectWriter, StorageBackend,
     validate_object,
@@ -61,4 +66,5 @@ pub use stream::{
     EndReason, Origin, Packager, Packet, Packets, Qos, Rendition, RenditionSubscription,
     SharedFrame, StreamHandle, StreamLimits, StreamMetadata, TrackInfo, TrackQos,
 };
+pub use time_source::TimeSource;
 pub use timestamp::{TICKS_PER_SECOND, TimeDelta, Timestamp, TimestampUnwrapper};

@@ -66,6 +66,17 @@ impl MemoryStorage {
         self.lock().max_bytes = max_bytes;
     }
 
+    /// How many lines are synced in unfinished objects.
+    #[cfg(test)]
+    pub(crate) fn synced_lines(&self) -> usize {
+        let state = self.lock();
+        let synced = state
+            .partial
+            .values()
+            .flat_map(|partial| &partial.data[..partial.synced]);
+        synced.filter(|byte| **byte == b'\n').count()
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
     }
