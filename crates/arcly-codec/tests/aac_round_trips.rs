@@ -137,6 +137,31 @@ fn what_cannot_be_read_is_refused_by_name() {
 }
 
 #[test]
+fn headers_that_are_none() {
+    let header = [0xff, 0xf1, 0x50, 0x80, 0x2f, 0x5f, 0xfc];
+    assert!(AdtsHeader::parse(&header).is_ok());
+    for (place, value, reason) in [
+        (0, 0xfe, "no syncword"),
+        (1, 0xe1, "no syncword"),
+        (1, 0xf3, "layer is not 0"),
+        (2, 0x74, "reserved sampling_frequency_index"),
+        (4, 0x00, "aac_frame_length is shorter than the header"),
+    ] {
+        let mut damaged = header;
+        damaged[place] = value;
+        match AdtsHeader::parse(&damaged) {
+            Err(CodecError::Malformed { reason: found, .. }) => assert_eq!(found, reason),
+            other => panic!("{reason}: {other:?}"),
+        }
+    }
+    let truncated = AdtsHeader::parse(&header[..6]).expect_err("cut off");
+    assert_eq!(
+        truncated.to_string(),
+        "malformed ADTS header at byte 6: truncated"
+    );
+}
+
+#[test]
 fn what_adts_cannot_express_is_refused() {
     let config = |object_type, rate, channels| {
         AudioSpecificConfig::new(object_type, rate, channels).expect("valid")

@@ -251,8 +251,8 @@ fn a_pps_is_parsed_again_after_its_sps_changed() {
 fn a_recovery_point_behind_a_long_message() {
     let mut sei = vec![0x06, 5, 255, 45];
     sei.resize(sei.len() + 300, 0x77);
-    // recovery_frame_cnt 2, exact_match_flag, no broken_link_flag.
-    sei.extend_from_slice(&[6, 1, 0b011_1_0_00_1, 0x80]);
+    // recovery_frame_cnt 2 as 011, exact_match_flag 1, broken_link_flag 0, changing_slice_group_idc 00, and a stop bit.
+    sei.extend_from_slice(&[6, 1, 0b0111_0001, 0x80]);
     let point = RecoveryPoint::find(&sei).expect("a recovery point");
     assert_eq!(
         (point.frames, point.exact, point.broken_link),

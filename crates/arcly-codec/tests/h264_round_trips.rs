@@ -134,9 +134,13 @@ proptest! {
     #[test]
     fn avcc(
         sps_count in 0..4_usize, pps_count in 0..4_usize, size in length_size(),
+        (chroma_format, luma, chroma) in (0_u8..4, 8_u8..16, 8_u8..16), extensions in 0..3_usize,
         trailing in prop::collection::vec(any::<u8>(), 0..4),
     ) {
         let mut config = config();
+        let high = config.high.as_mut().expect("High profile");
+        (high.chroma_format, high.bit_depth_luma, high.bit_depth_chroma) = (chroma_format, luma, chroma);
+        high.sps_extensions = vec![Bytes::from_static(&[0x6d, 0x80]); extensions];
         config.length_size = size;
         config.sps = vec![Bytes::from_static(SPS); sps_count];
         config.pps = vec![Bytes::from_static(PPS); pps_count];

@@ -11,6 +11,10 @@ use std::ops::Range;
 /// of an access unit.
 pub const START_CODE: [u8; 4] = [0, 0, 0, 1];
 
+/// An access unit delimiter NAL unit for pictures with any slice types (7.3.2.4, Table 7-5). MPEG-TS wants one at the
+/// start of each access unit (ISO/IEC 13818-1 2.14.1).
+pub const ACCESS_UNIT_DELIMITER: [u8; 2] = [0x09, 0xf0];
+
 /// Iterates over the NAL units of a byte stream; see [`nal_units`].
 #[derive(Debug, Clone)]
 pub struct NalUnits<'a> {

@@ -101,6 +101,10 @@ pub struct AccessUnits {
 /// The access units of `stream`, which is a whole byte stream with start codes. Each is a slice of it: nothing is
 /// copied.
 ///
+/// A byte stream has no timestamps. Where
+/// [`Sps::max_num_reorder_frames`](super::Sps::max_num_reorder_frames) is 0, access unit *n* is shown at
+/// *n* / [`Sps::frame_rate`](super::Sps::frame_rate).
+///
 /// ```
 /// use arcly_codec::h264::{NalFilter, ParameterSets, access_units, annex_b};
 /// use bytes::Bytes;
