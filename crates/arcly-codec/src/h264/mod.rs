@@ -44,7 +44,7 @@ pub use vui::{BitstreamRestriction, ColourDescription, FrameRate, Hrd, Timing, V
 /// The longest parameter set that is read or stored, in bytes with its emulation prevention.
 ///
 /// x264, NVENC, QSV and camera encoders write 10 to 60 bytes. The largest SPS that is of use, with all twelve
-/// explicit scaling lists of 4:4:4 and two full HRDs, stays below 2 KiB. What could be longer is only Baseline's
+/// explicit scaling lists of 4:4:4 and two full HRDs, takes about 2 KiB. What could be longer is only Baseline's
 /// explicit slice group map, which no known encoder writes.
 pub const MAX_PARAMETER_SET_BYTES: usize = 4096;
 

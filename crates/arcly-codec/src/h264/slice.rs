@@ -11,7 +11,8 @@ use super::{NalHeader, NalUnitType, ParameterSets, emulation};
 use crate::Result;
 use h264_reader::rbsp::{BitRead, BitReader};
 
-/// The bytes of a slice that are looked at. The elements take at most 9 Exp-Golomb codes of 63 bits and 36 bits more.
+/// The bytes of a slice that are looked at. With the largest values that are valid, the elements take 32, and half as
+/// many again with emulation prevention.
 const PREFIX_BYTES: usize = 96;
 
 /// The elements of a slice header that clause 7.4.1.2.4 compares.
