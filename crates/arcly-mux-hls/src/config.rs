@@ -18,7 +18,14 @@ pub struct HlsConfig {
     /// How many segments the media playlist lists. Default: 6, at least 3. More are listed where these are shorter than three
     /// target durations (RFC 8216 6.2.2).
     pub playlist_segments: usize,
-    /// How long a request for a playlist waits for the first segment of a stream that has just started. Default: 15 s.
+    /// How many segments there must be before a playlist is served at all. Default: 3, at least 1. A
+    /// stream that has ended is served with what there is.
+    ///
+    /// Players start three target durations before the end of a live playlist (RFC 8216 6.3.3), and
+    /// the HLS player built into Chromium 156 gives up for good on one with fewer than three segments.
+    pub start_segments: usize,
+    /// How long a request for a playlist waits for these segments, where the stream has just
+    /// started. Default: 30 s, which is three times the longest segment.
     pub first_segment_wait: Duration,
     /// How long after the end of a publish EXT-X-ENDLIST is added. Default: 5 s. A publisher that is back within it finds its
     /// viewers still there.
@@ -36,7 +43,8 @@ impl Default for HlsConfig {
             max_segment_duration: Duration::from_secs(10),
             start_wait: Duration::from_secs(1),
             playlist_segments: 6,
-            first_segment_wait: Duration::from_secs(15),
+            start_segments: 3,
+            first_segment_wait: Duration::from_secs(30),
             end_grace: Duration::from_secs(5),
             ended_retention: Duration::from_secs(60),
             limits: Limits::default(),

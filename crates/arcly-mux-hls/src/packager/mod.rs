@@ -40,6 +40,8 @@ pub struct HlsPackager {
     /// EXT-X-ENDLIST stands in the playlist.
     ended: bool,
     has_news: bool,
+    /// There have been enough segments to serve, and there still are some.
+    is_served: bool,
     /// What the multivariant playlist says: of the running publish, or else of the last one.
     rates: Rates,
     tracks: Tracks,
@@ -121,6 +123,7 @@ impl HlsPackager {
             discontinuity: false,
             ended: false,
             has_news: false,
+            is_served: false,
             rates: Rates::default(),
             tracks: Tracks::default(),
             extension: "",
@@ -226,22 +229,27 @@ impl HlsPackager {
     /// What there is to serve, where it has changed since the last call: the playlists and all segments that can still be
     /// asked for. `Some(None)`: nothing any more.
     pub fn poll_presentation(&mut self) -> Option<Option<Arc<Presentation>>> {
-        std::mem::take(&mut self.has_news).then(|| self.presentation())
+        if !std::mem::take(&mut self.has_news) {
+            return None;
+        }
+        let listed = self.window.listed().count();
+        if self.publish.is_some() && !self.is_served && listed < self.config.start_segments {
+            return None;
+        }
+        self.is_served = listed > 0;
+        Some(self.is_served.then(|| self.presentation()))
     }
 
-    fn presentation(&self) -> Option<Arc<Presentation>> {
-        let listed = self.window.listed().next().is_some();
-        listed.then(|| {
-            let descriptions: Vec<_> = self.tracks.descriptions().collect();
-            Arc::new(Presentation::new(
-                &self.window,
-                &self.rates,
-                &descriptions,
-                self.ended,
-                self.extension,
-                self.mime_type,
-            ))
-        })
+    fn presentation(&self) -> Arc<Presentation> {
+        let descriptions: Vec<_> = self.tracks.descriptions().collect();
+        Arc::new(Presentation::new(
+            &self.window,
+            &self.rates,
+            &descriptions,
+            self.ended,
+            self.extension,
+            self.mime_type,
+        ))
     }
 
     /// Stops waiting for tracks, and packages what was held back.
