@@ -2,6 +2,8 @@
 
 mod audit;
 mod auth;
+#[cfg(feature = "auth-jwt")]
+mod auth_jwt;
 #[cfg(not(arcly_loom))]
 mod bus;
 #[cfg(arcly_loom)]
@@ -33,6 +35,8 @@ pub use audit::{AuditOutcome, AuditRecord, AuditSink};
 pub use auth::{
     AccessDenied, AccessRequest, Action, AllowAll, Authenticator, Credentials, MAX_CREDENTIAL_BYTES,
 };
+#[cfg(feature = "auth-jwt")]
+pub use auth_jwt::{JwtAlgorithm, JwtAuthenticator, JwtClaims, JwtKey, JwtKeyError, JwtSigner};
 pub use bus::{
     Delivery, LagObserver, LogItem, Retention, Shared, StartAt, SubscribeOptions, Subscription,
     SubscriptionEnd,
@@ -56,11 +60,12 @@ pub use observe::{
 };
 pub use playback::{PlayRequest, PlaySession, PlaybackContext, PlaybackRegistry};
 pub use record::{
-    FileNameTemplate, RecordingConfig, RecordingEvent, RecordingObserver, RecordingSink, record_stream,
+    FileNameTemplate, RecordingConfig, RecordingEvent, RecordingObserver, RecordingSink,
+    record_stream,
 };
 pub use storage::{
-    FsStorage, MAX_OBJECT_BYTES, MAX_OBJECT_DEPTH, MAX_READ_BYTES, MemoryStorage, ObjectInfo, ObjectWriter, StorageBackend,
-    validate_object,
+    FsStorage, MAX_OBJECT_BYTES, MAX_OBJECT_DEPTH, MAX_READ_BYTES, MemoryStorage, ObjectInfo,
+    ObjectWriter, StorageBackend, validate_object,
 };
 pub use stream::{
     EndReason, Origin, Packager, Packet, Packets, Qos, Rendition, RenditionSubscription,

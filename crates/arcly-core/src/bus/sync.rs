@@ -67,10 +67,10 @@ mod imp {
 #[cfg(arcly_loom)]
 mod imp {
     use super::Arc;
-    pub(crate) use loom::future::AtomicWaker;
     pub(crate) use loom::sync::atomic::{
         AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, fence,
     };
+    use std::task::Waker;
 
     pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);
 
@@ -83,6 +83,29 @@ mod imp {
             self.0
                 .lock()
                 .unwrap_or_else(std::sync::PoisonError::into_inner)
+        }
+    }
+
+    /// `AtomicWaker` as a mutex: the same operations, each indivisible.
+    pub(crate) struct AtomicWaker(Mutex<Option<Waker>>);
+
+    impl AtomicWaker {
+        pub(crate) fn new() -> Self {
+            Self(Mutex::new(None))
+        }
+
+        pub(crate) fn register(&self, waker: &Waker) {
+            *self.0.lock() = Some(waker.clone());
+        }
+
+        pub(crate) fn take(&self) -> Option<Waker> {
+            self.0.lock().take()
+        }
+
+        pub(crate) fn wake(&self) {
+            if let Some(waker) = self.take() {
+                waker.wake();
+            }
         }
     }
 

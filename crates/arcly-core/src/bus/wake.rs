@@ -296,7 +296,9 @@ impl Place {
     /// Asks to be woken at the next append. What is waited for must be looked for once more *after* this.
     pub(crate) fn arm(&self, cx: &Context<'_>) {
         self.waiter.waker.register(cx.waker());
-        self.waiter.armed.store(true, Ordering::Release);
+        // Swapped, not stored: with read-modify-writes on both sides, the flag's values follow each other in the order in which
+        // they were written.
+        self.waiter.armed.swap(true, Ordering::AcqRel);
         fence(Ordering::SeqCst);
         for flag in [&self.hub.shards[self.shard].any_armed, &self.hub.any_armed] {
             if !flag.load(Ordering::Relaxed) {
@@ -309,7 +311,7 @@ impl Place {
 
     /// Takes the request back: the reader found what it waited for.
     pub(crate) fn disarm(&self) {
-        self.waiter.armed.store(false, Ordering::Relaxed);
+        self.waiter.armed.swap(false, Ordering::AcqRel);
     }
 }
 
