@@ -172,14 +172,7 @@ impl Multiplex {
             .find(frame.track)
             .and_then(|index| Some((index, self.tracks.get(index)?)))
         else {
-            // Where no config could ever help, say that instead.
-            return Err(match Format::carries(frame.codec) {
-                true => MuxError::MissingConfig { codec: frame.codec },
-                false => MuxError::UnsupportedCodec {
-                    container: crate::FORMAT.name,
-                    codec: frame.codec,
-                },
-            });
+            return Err(Format::missing(frame.codec));
         };
         let plan = track.format.plan(frame, &self.config.limits)?;
         if frame.composition_offset().abs() > self.config.limits.composition_offset {

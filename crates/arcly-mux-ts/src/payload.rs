@@ -39,6 +39,19 @@ impl Format {
         matches!(codec, CodecId::H264 | CodecId::Aac)
     }
 
+    /// The error for a frame of `codec` whose track has no format for it. Where no config could ever
+    /// help, it says that.
+    pub(crate) const fn missing(codec: CodecId) -> MuxError {
+        if Self::carries(codec) {
+            MuxError::MissingConfig { codec }
+        } else {
+            MuxError::UnsupportedCodec {
+                container: crate::FORMAT.name,
+                codec,
+            }
+        }
+    }
+
     /// The format that `frame`, a codec config, asks for.
     pub(crate) fn from_config(frame: &MediaFrame) -> Result<Self, MuxError> {
         match (frame.codec, frame.kind) {
@@ -83,7 +96,7 @@ impl Format {
     /// Checks `frame` and works out what it becomes. All that can fail fails here.
     pub(crate) fn plan(&self, frame: &MediaFrame, limits: &Limits) -> Result<Plan, MuxError> {
         if frame.codec != self.codec() {
-            return Err(MuxError::MissingConfig { codec: frame.codec });
+            return Err(Self::missing(frame.codec));
         }
         if frame.payload.len() > limits.access_unit_bytes {
             return Err(MuxError::LimitExceeded {

@@ -3,6 +3,7 @@
 #![allow(
     missing_docs,
     unreachable_pub,
+    clippy::exhaustive_enums,
     reason = "a macro of mpeg2ts-reader makes public items"
 )]
 

@@ -357,7 +357,9 @@ impl HlsPackager {
         let target = TimeDelta::from(self.config.target_duration);
         let nearly = TimeDelta::from_raw(target.raw() - target.raw() / 16);
         let longest = TimeDelta::from(self.config.max_segment_duration);
-        let at_keyframe = starts && (elapsed >= nearly || self.tracks.has_pending());
+        // Keyframes that come a little early, by the rounding of clocks, are not to double the segment. Sound can wait for the next frame.
+        let enough = if frame.is_video() { nearly } else { target };
+        let at_keyframe = starts && (elapsed >= enough || self.tracks.has_pending());
         // Where the lead track has stopped, the others cut.
         let stands_in = !is_lead && open.pictures == 0 && elapsed >= target;
         let too_long = (is_lead && elapsed >= longest) || elapsed >= longest + STALL;

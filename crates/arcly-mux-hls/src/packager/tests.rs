@@ -209,7 +209,7 @@ fn sound_alone_is_cut_by_time() {
     for millis in (0..10_000).step_by(20) {
         push(&mut packager, &audio(millis)).expect("it can be carried");
     }
-    assert_eq!(durations(&packager), [1_880, 1_880, 1_880, 1_880, 1_880]);
+    assert_eq!(durations(&packager), [2_000, 2_000, 2_000, 2_000]);
     assert!(media(&packager).contains("INDEPENDENT"));
 }
 
