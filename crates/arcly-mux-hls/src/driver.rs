@@ -91,37 +91,33 @@ impl HlsOrigin {
         }
     }
 
-    /// Packages one publish of `key` until `frames` ends, and then keeps the stream for those who still watch: for
-    /// [`HlsConfig::end_grace`] as if it went on, then with EXT-X-ENDLIST for [`HlsConfig::ended_retention`]. Returns when all of that
-    /// is over, or another call for the same key has taken over.
+    /// Packages one publish of `key` until `frames` ends, and then keeps the stream for those who still
+    /// watch: for [`HlsConfig::end_grace`] as if it went on, then with EXT-X-ENDLIST for
+    /// [`HlsConfig::ended_retention`]. The future completes when all of that is over, or another call for
+    /// the same key has taken over.
     ///
-    /// Dropping the future ends the stream at once and lets go of its segments. The subscription is best made with
-    /// `StartAt::LatestKeyframe` and without a lag limit: the packager is never slower than the stream for long.
-    pub async fn run_stream(&self, key: &StreamKey, mut frames: Subscription) {
+    /// The stream is known to [`handle`](Self::handle) as soon as this returns. The future has to be
+    /// driven, on a task of its own; dropping it ends the stream at once and lets go of its segments. The
+    /// subscription is best made with `StartAt::LatestKeyframe` and without a lag limit: the packager is
+    /// never slower than the stream for long.
+    pub fn run_stream(
+        &self,
+        key: &StreamKey,
+        frames: Subscription,
+    ) -> impl Future<Output = ()> + Send + 'static {
         let run = Run::begin(self, key);
-        let mut refusals = Refusals::default();
-        while let Some(frame) = frames.recv().await {
-            let outcome = if frame.skipped() > 0 {
-                // What is missing leaves a hole in the timeline, which the publisher knows nothing of.
-                let mut frame = MediaFrame::clone(&frame);
-                frame.flags.insert(FrameFlags::DISCONTINUITY);
-                run.push(&frame)
-            } else {
-                run.push(&frame)
-            };
-            match outcome {
-                Ok(()) => {}
-                Err(Pushed::Superseded) => return,
-                Err(Pushed::Refused(error)) => refusals.report(key, frame.track, &error),
+        let (key, config) = (key.clone(), self.shared.config.clone());
+        async move {
+            if package(&run, &key, frames).await.is_err() {
+                return;
             }
+            run.update(HlsPackager::finish);
+            if run.is_superseded_within(config.end_grace).await {
+                return;
+            }
+            run.update(HlsPackager::end);
+            run.is_superseded_within(config.ended_retention).await;
         }
-        let config = &self.shared.config;
-        run.update(HlsPackager::finish);
-        if run.is_superseded_within(config.end_grace).await {
-            return;
-        }
-        run.update(HlsPackager::end);
-        run.is_superseded_within(config.ended_retention).await;
     }
 
     /// Answers a request for a resource of `key`.
@@ -187,16 +183,32 @@ fn forget_one(streams: &mut HashMap<StreamKey, Arc<Stream>>) {
     }
 }
 
+/// Another run has taken over.
+struct Superseded;
+
+/// Packages all frames of a publish.
+async fn package(run: &Run, key: &StreamKey, mut frames: Subscription) -> Result<(), Superseded> {
+    let mut refusals = Refusals::default();
+    while let Some(frame) = frames.recv().await {
+        let outcome = if frame.skipped() > 0 {
+            // What is missing leaves a hole in the timeline, which the publisher knows nothing of.
+            let mut frame = MediaFrame::clone(&frame);
+            frame.flags.insert(FrameFlags::DISCONTINUITY);
+            run.push(&frame)?
+        } else {
+            run.push(&frame)?
+        };
+        if let Err(error) = outcome {
+            refusals.report(key, frame.track, &error);
+        }
+    }
+    Ok(())
+}
+
 /// One call of [`HlsOrigin::run_stream`].
 struct Run {
     stream: Arc<Stream>,
     number: u64,
-}
-
-/// Why a frame was not taken.
-enum Pushed {
-    Refused(MuxError),
-    Superseded,
 }
 
 impl Run {
@@ -223,11 +235,10 @@ impl Run {
         run
     }
 
-    fn push(&self, frame: &MediaFrame) -> Result<(), Pushed> {
+    fn push(&self, frame: &MediaFrame) -> Result<Result<(), MuxError>, Superseded> {
         let now = wall_clock();
         self.update(|packager| packager.push(frame, now))
-            .ok_or(Pushed::Superseded)?
-            .map_err(Pushed::Refused)
+            .ok_or(Superseded)
     }
 
     /// Lets the packager go on, unless another run has taken over, and publishes what is new.

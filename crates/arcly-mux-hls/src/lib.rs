@@ -1,4 +1,65 @@
-//! HLS packaging for arcly-core: playlists and segments served from memory.
+//! HLS for `arcly-core` (RFC 8216): live streams become playlists and segments, served from memory.
+//!
+//! * [`HlsOrigin`] is what a host uses: a task per live stream runs [`HlsOrigin::run_stream`], a request
+//!   is answered by [`HlsOrigin::handle`], and no HTTP framework is in sight.
+//! * [`HlsPackager`] is what is inside: frames and the wall clock in, [`Presentation`]s out; no clock, no
+//!   I/O. For hosts with a runtime of their own.
+//!
+//! The container is the host's choice: the crate cuts segments with any
+//! [`SegmentMuxer`](arcly_core::mux::SegmentMuxer), such as `arcly_mux_ts::TsSegmentMuxer`.
+//!
+//! ```
+//! use arcly_core::{CodecId, MediaFrame, StartAt, StreamHandle, StreamKey, StreamLimits};
+//! use arcly_mux_hls::{HlsConfig, HlsOrigin, HlsRequest};
+//! use arcly_mux_ts::TsSegmentMuxer;
+//! use bytes::Bytes;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> arcly_core::Result<()> {
+//! let origin = HlsOrigin::new(HlsConfig::default(), TsSegmentMuxer::default);
+//!
+//! // A live stream: in a server, one that `Engine` has just announced.
+//! let key = StreamKey::new("live", "radio");
+//! let stream = StreamHandle::standalone(key.clone(), StreamLimits::default());
+//! let frames = stream.subscribe_from(StartAt::LatestKeyframe);
+//! let run = tokio::spawn(origin.run_stream(&key, frames));
+//!
+//! // Somebody publishes three seconds of sound, and ends.
+//! let config = Bytes::from_static(&[0x11, 0x90]); // AAC LC, 48 kHz, stereo
+//! stream.publish_frame(MediaFrame::new_audio(0, config, CodecId::Aac).into_config())?;
+//! for n in 0..141 {
+//!     let packet = Bytes::from_static(&[0x21; 300]);
+//!     stream.publish_frame(MediaFrame::new_audio(n * 64 / 3, packet, CodecId::Aac))?;
+//! }
+//! stream.end();
+//!
+//! // A player asks, in time or a little early.
+//! let playlist = origin.handle(&key, HlsRequest::get("index.m3u8")).await;
+//! assert_eq!((playlist.status, playlist.content_type), (200, "application/vnd.apple.mpegurl"));
+//! let media = origin.handle(&key, HlsRequest::get("ts/media.m3u8")).await;
+//! let media = String::from_utf8_lossy(&media.body.concat()).into_owned();
+//! assert!(media.contains("#EXTINF:2.005000,\nseg-"), "{media}");
+//! run.abort(); // or await it: it keeps the stream for those who still watch
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Paths
+//!
+//! Below `/<app>/<stream>/`, with segments in MPEG-TS: `index.m3u8` and `ts/index.m3u8` are the multivariant
+//! playlist, `ts/media.m3u8` is the media playlist, `ts/seg-<n>.ts` are the segments. The parameter
+//! `token` of a request's query is carried over to the URLs in a playlist.
+//!
+//! # Layout
+//!
+//! | module | what |
+//! |---|---|
+//! | `packager` | where segments are cut; discontinuities; measured rates; the wall clock |
+//! | `window` | numbering, what is listed, what is still served, how much is kept |
+//! | `playlist` | the text |
+//! | `presentation` | all that is served at one moment, immutable |
+//! | `origin` | requests and responses |
+//! | `driver` | the only part with tokio and a clock |
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
 mod config;

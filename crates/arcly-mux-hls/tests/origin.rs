@@ -250,10 +250,7 @@ async fn streams_that_ended_are_forgotten_at_the_limit() {
     let other = arcly_core::StreamKey::new("live", "other");
     let stream = arcly_core::StreamHandle::standalone(other.clone(), Default::default());
     let frames_of_other = stream.subscribe_from(arcly_core::StartAt::LatestKeyframe);
-    let running = tokio::spawn({
-        let (origin, other) = (origin.clone(), other.clone());
-        async move { origin.run_stream(&other, frames_of_other).await }
-    });
+    let running = tokio::spawn(origin.run_stream(&other, frames_of_other));
     feed(&stream, &frames(7)).await;
     assert_eq!(
         origin

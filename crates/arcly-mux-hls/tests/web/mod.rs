@@ -22,8 +22,7 @@ pub fn key() -> StreamKey {
 pub fn publish(origin: &HlsOrigin) -> (StreamHandle, JoinHandle<()>) {
     let handle = StreamHandle::standalone(key(), StreamLimits::default());
     let frames = handle.subscribe(SubscribeOptions::start(StartAt::LatestKeyframe).max_lag(None));
-    let origin = origin.clone();
-    let run = tokio::spawn(async move { origin.run_stream(&key(), frames).await });
+    let run = tokio::spawn(origin.run_stream(&key(), frames));
     (handle, run)
 }
 
