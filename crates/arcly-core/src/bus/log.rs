@@ -11,8 +11,8 @@ use crate::Timestamp;
 const MAX_CHUNK_SLOTS: u32 = 64;
 /// The fewest slots of a chunk, which an all-intra stream spends on each frame.
 const MIN_CHUNK_SLOTS: u32 = 4;
-/// The most chunks that are kept, and so the most sync points.
-const MAX_CHUNKS: u64 = 256;
+/// How many chunks can be kept at least, and so how many sync points, whatever the bounds; a short GOP counts as much as a long one here.
+const MIN_RING: u64 = 256;
 
 /// The log is closed.
 #[derive(Debug, PartialEq, Eq)]
@@ -69,13 +69,13 @@ impl<T: LogItem> Log<T> {
             .max(1);
         // Chunks are dropped whole, so their size is how far a bound can be overshot.
         let chunk_slots = (max_items / 4).clamp(1, MAX_CHUNK_SLOTS);
-        let chunks = u64::from(max_items)
-            .saturating_add(2)
-            .min(MAX_CHUNKS)
+        // One chunk an item at most; where many items are kept, room for chunks that are half full.
+        let ring = (u64::from(max_items) + 2)
+            .min(MIN_RING.max(u64::from(max_items) * 2 / u64::from(MAX_CHUNK_SLOTS)))
             .next_power_of_two();
         let first = Arc::new(Chunk::first(chunk_slots.min(MIN_CHUNK_SLOTS)));
         Self {
-            ring: (0..chunks)
+            ring: (0..ring)
                 .map(|id| SwapCell::new((id == 0).then(|| Arc::clone(&first))))
                 .collect(),
             tail: SwapCell::new(Some(first)),
@@ -303,7 +303,7 @@ impl<T: LogItem> Log<T> {
     // ---- Reading ----
 
     fn cell(&self, id: u64) -> &SwapCell<Chunk<T>> {
-        // The ring's length is a power of two, at most MAX_CHUNKS.
+        // The ring's length is a power of two.
         &self.ring[(id & (self.ring.len() as u64 - 1)) as usize]
     }
 

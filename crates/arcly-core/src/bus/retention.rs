@@ -8,6 +8,8 @@ use crate::TimeDelta;
 /// [`EventKind::GopTruncated`](crate::EventKind::GopTruncated) says so, and viewers start at the next keyframe. Older GOPs are kept
 /// as long as they lie within `window` and the bounds.
 ///
+/// At least 256 GOPs fit beside that; a stream of shorter ones keeps fewer items than `max_items`.
+///
 /// Worst-case memory of a stream is 9/8 of `max_bytes`, plus 88 bytes an item, plus one chunk (at most 64 items, at most 1/8 of `max_bytes`
 /// and one frame) for each stalled viewer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

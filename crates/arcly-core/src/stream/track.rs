@@ -74,13 +74,20 @@ impl TrackInfo {
 
     #[cfg(feature = "codec")]
     fn read_config(&mut self, frame: &MediaFrame) {
-        use crate::codec::{aac::AudioSpecificConfig, h264::AvcDecoderConfig};
+        use crate::codec::aac::AudioSpecificConfig;
+        use crate::codec::h264::{AvcDecoderConfig, Sps};
         match frame.codec {
             CodecId::H264 => {
                 let Ok(config) = AvcDecoderConfig::parse(&frame.payload) else {
                     return;
                 };
                 self.codec_string = Some(config.codec_string());
+                let Some(Ok(sps)) = config.sps.first().map(|sps| Sps::parse(sps)) else {
+                    return;
+                };
+                self.width = Some(sps.width);
+                self.height = Some(sps.height);
+                self.frame_rate = sps.frame_rate().map(|rate| rate.as_f64());
             }
             CodecId::Aac => {
                 let Ok(config) = AudioSpecificConfig::parse(&frame.payload) else {
@@ -120,5 +127,38 @@ impl Track {
 
     pub(super) fn set_config(&self, frame: &MediaFrame) {
         self.info.store(Arc::new(TrackInfo::from_config(frame)));
+    }
+}
+
+#[cfg(all(test, feature = "codec"))]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    /// avcC of x264 at 160×120, 25 fps, High; see the golden streams of `arcly-codec`.
+    const AVCC: &[u8] = b"\x01\x64\x00\x0a\xff\xe1\x00\x18\x67\x64\x00\x0a\xac\xd9\x42\x8d\xb0\x11\x00\x00\x03\x00\x01\x00\
+        \x00\x03\x00\x32\x0f\x14\x29\x96\x01\x00\x06\x68\xeb\xe3\xcb\x22\xc0\xfd\xf8\xf8\x00";
+
+    #[test]
+    fn a_config_tells_what_a_track_is() {
+        let avcc = MediaFrame::new_video(0, 0, Bytes::from_static(AVCC), CodecId::H264, false);
+        let video = TrackInfo::from_config(&avcc.into_config());
+        assert_eq!(video.codec_string.as_deref(), Some("avc1.64000A"));
+        assert!(video.width.is_some_and(|width| width > 0) && video.height.is_some());
+        assert_eq!(video.frame_rate, Some(25.0));
+
+        let asc = MediaFrame::new_audio(0, Bytes::from_static(&[0x12, 0x10]), CodecId::Aac);
+        let audio = TrackInfo::from_config(&asc.into_config());
+        assert_eq!(audio.codec_string.as_deref(), Some("mp4a.40.2"));
+        assert_eq!((audio.channels, audio.sample_rate), (Some(2), Some(44_100)));
+    }
+
+    #[test]
+    fn a_broken_config_tells_nothing_and_harms_nothing() {
+        let avcc = MediaFrame::new_video(0, 0, Bytes::from_static(b"?"), CodecId::H264, false);
+        assert_eq!(
+            TrackInfo::from_config(&avcc.into_config()).codec_string,
+            None
+        );
     }
 }
