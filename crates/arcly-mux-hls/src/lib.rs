@@ -24,12 +24,13 @@
 //! let frames = stream.subscribe_from(StartAt::LatestKeyframe);
 //! let run = tokio::spawn(origin.run_stream(&key, frames));
 //!
-//! // Somebody publishes three seconds of sound, and ends.
+//! // Somebody publishes ten seconds of sound, and ends.
 //! let config = Bytes::from_static(&[0x11, 0x90]); // AAC LC, 48 kHz, stereo
 //! stream.publish_frame(MediaFrame::new_audio(0, config, CodecId::Aac).into_config())?;
-//! for n in 0..141 {
+//! for n in 0..470 {
 //!     let packet = Bytes::from_static(&[0x21; 300]);
 //!     stream.publish_frame(MediaFrame::new_audio(n * 64 / 3, packet, CodecId::Aac))?;
+//!     tokio::task::yield_now().await; // frames come one by one
 //! }
 //! stream.end();
 //!
