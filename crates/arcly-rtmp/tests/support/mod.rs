@@ -1,6 +1,8 @@
 //! A scripted client that talks to a `ServerSession` in memory, and what tests need to build messages.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub(crate) mod server;
+
 use arcly_core::MediaFrame;
 use arcly_rtmp::amf0::{self, Value, Writer};
 use arcly_rtmp::proto::chunk::{ChunkReader, ChunkWriter, ReaderLimits};
