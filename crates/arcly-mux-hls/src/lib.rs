@@ -80,3 +80,8 @@ pub use packager::HlsPackager;
 pub use playlist::{MIME_TYPE as PLAYLIST_MIME_TYPE, Playlist};
 pub use presentation::Presentation;
 pub use segment::Segment;
+
+/// The README's examples are compiled and run, too.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -82,9 +82,9 @@ impl SystemClock {
         self.broken = self.now.is_some();
     }
 
-    /// Goes on to a frame with this `dts`. `carrier` says whether the frame is of the track that carries the PCR, `flagged` whether it is
-    /// marked as a discontinuity. Returns where the clock is to go; [`next_step`](Self::next_step) leads there.
-    pub(crate) fn approach(&mut self, dts: i64, carrier: bool, flagged: bool) -> i64 {
+    /// Goes on to a frame with this `dts`. `carrier` says whether the frame is of the track that carries the
+    /// PCR. Returns where the clock is to go; [`next_step`](Self::next_step) leads there.
+    pub(crate) fn approach(&mut self, dts: i64, carrier: bool) -> i64 {
         let target = dts.saturating_sub(self.offset);
         let Some(now) = self.now else {
             self.set(target);
@@ -93,7 +93,7 @@ impl SystemClock {
         let jumps = target > now.saturating_add(MAX_FILL) || dts < now.saturating_sub(MAX_FILL);
         // A PCR above the DTS of its own track cannot be decoded in time; other tracks may lag (see `TsConfig::pcr_offset`).
         let late = carrier && dts < now;
-        if jumps || late || (carrier && flagged && target < now) {
+        if jumps || late {
             self.set(target);
             return self.passed(dts, carrier, target);
         }
@@ -165,7 +165,7 @@ mod tests {
 
     /// Runs a frame through the clock, returning the PCRs before it and its own.
     fn frame(clock: &mut SystemClock, dts: i64, carrier: bool) -> Vec<(i64, bool)> {
-        let target = clock.approach(dts, carrier, false);
+        let target = clock.approach(dts, carrier);
         let mut pcrs = Vec::new();
         while let Some(step) = clock.next_step(target, carrier) {
             if let Step::Pcr { pcr, discontinuity } = step {
@@ -203,7 +203,7 @@ mod tests {
         let mut clock = SystemClock::new(OFFSET);
         let mut last = None;
         for n in 0..200 {
-            let target = clock.approach(n * 3_003, true, false);
+            let target = clock.approach(n * 3_003, true);
             while let Some(step) = clock.next_step(target, true) {
                 let now = clock.now.expect("started");
                 if step == Step::Tables {

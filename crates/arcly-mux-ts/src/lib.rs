@@ -66,3 +66,8 @@ pub const FORMAT: ContainerFormat = ContainerFormat {
     extension: "ts",
     mime_type: "video/mp2t",
 };
+
+/// The README's examples are compiled and run, too.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -191,9 +191,7 @@ impl Multiplex {
             return;
         };
         let (pts, dts) = track.times(frame);
-        let target = self
-            .clock
-            .approach(dts, is_carrier, frame.is_discontinuity());
+        let target = self.clock.approach(dts, is_carrier);
         while let Some(step) = self.clock.next_step(target, is_carrier) {
             let room = out.room(self.tables.size() + PRELUDE_SIZE);
             match step {

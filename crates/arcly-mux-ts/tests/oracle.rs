@@ -404,3 +404,130 @@ fn the_program_lists_each_track_with_its_type() {
         ]
     );
 }
+
+/// Muxes `frames` after all configs.
+fn mux(frames: &[MediaFrame]) -> Vec<u8> {
+    let mut muxer = TsMuxer::default();
+    let mut out = Vec::new();
+    for frame in frames {
+        muxer
+            .write(frame, &mut out)
+            .expect("every frame can be carried");
+    }
+    muxer.finish(&mut out).expect("the end can be written");
+    out.concat()
+}
+
+/// The PIDs of the packets that carry `discontinuity_indicator`.
+fn discontinuities(stream: &[u8]) -> Vec<u16> {
+    let packets = stream.chunks(PACKET_SIZE).map(packet::Packet::new);
+    let marked = packets.filter(|packet| {
+        packet
+            .adaptation_field()
+            .is_some_and(|field| field.discontinuity_indicator())
+    });
+    marked.map(|packet| u16::from(packet.pid())).collect()
+}
+
+#[test]
+fn the_start_jumps_and_flagged_frames_are_marked() {
+    let hour = 3_600 * 90_000;
+    let mut frames = vec![video_config(), audio_config(TrackId::AUDIO)];
+    frames.extend([0, hour, 0].into_iter().flat_map(|from| {
+        [
+            video(from, &[100], true).0,
+            audio(from, 100, TrackId::AUDIO).0,
+            video(from + 3_000, &[100], false).0,
+        ]
+    }));
+    let (mut flagged, _) = audio(6_000, 100, TrackId::AUDIO);
+    flagged.flags.insert(FrameFlags::DISCONTINUITY);
+    frames.push(flagged);
+    let stream = mux(&frames);
+    check_pcr(&stream);
+    assert_eq!(
+        discontinuities(&stream),
+        [0x100, 0x101, 0x100, 0x100, 0x101]
+    );
+}
+
+#[test]
+fn keyframes_and_sound_alone_are_random_access_points() {
+    let random_access = |frames: &[MediaFrame]| {
+        let stream = mux(frames);
+        let packets = stream.chunks(PACKET_SIZE).map(packet::Packet::new);
+        packets
+            .filter(|packet| {
+                packet
+                    .adaptation_field()
+                    .is_some_and(|field| field.random_access_indicator())
+            })
+            .count()
+    };
+    let (key, other) = (video(0, &[10], true).0, video(3_000, &[10], false).0);
+    let sound = audio(0, 100, TrackId::AUDIO).0;
+    let both = [
+        video_config(),
+        audio_config(TrackId::AUDIO),
+        key,
+        sound.clone(),
+        other,
+    ];
+    assert_eq!(random_access(&both), 1);
+    assert_eq!(
+        random_access(&[audio_config(TrackId::AUDIO), sound.clone(), sound]),
+        2
+    );
+}
+
+#[test]
+fn a_segment_says_whether_it_starts_with_a_keyframe_and_how_long_it_is() {
+    let mut muxer = TsSegmentMuxer::default();
+    let cut = |muxer: &mut TsSegmentMuxer, frames: &[MediaFrame], next: Option<&MediaFrame>| {
+        for frame in frames {
+            muxer.write(frame).expect("every frame can be carried");
+        }
+        let bytes = muxer.segment_bytes();
+        let segment = muxer.end_segment(next).expect("there are frames");
+        assert_eq!(segment.bytes.iter().map(Bytes::len).sum::<usize>(), bytes);
+        (segment.independent, segment.duration.to_ticks(90_000))
+    };
+    let at = |ticks, key| video(ticks, &[10], key).0;
+    let sound = |ticks| audio(ticks, 100, TrackId::AUDIO).0;
+    for config in [video_config(), audio_config(TrackId::AUDIO)] {
+        muxer.write(&config).expect("a good config");
+    }
+    assert_eq!(
+        cut(
+            &mut muxer,
+            &[at(0, true), sound(0), at(3_000, false)],
+            Some(&at(6_000, false))
+        ),
+        (true, 6_000)
+    );
+    assert_eq!(
+        cut(
+            &mut muxer,
+            &[at(6_000, false), at(9_000, true)],
+            Some(&at(12_000, true))
+        ),
+        (false, 6_000)
+    );
+    assert_eq!(
+        cut(
+            &mut muxer,
+            &[sound(20_000), sound(21_920)],
+            Some(&sound(23_840))
+        ),
+        (true, 3_840)
+    );
+    // Nothing follows: to the end of the last picture.
+    assert_eq!(
+        cut(
+            &mut muxer,
+            &[at(30_000, true), at(33_000, false), sound(50_000)],
+            None
+        ),
+        (true, 6_000)
+    );
+}

@@ -287,6 +287,16 @@ fn a_new_config_waits_for_the_next_keyframe_and_makes_a_discontinuity() {
     stream(&mut packager, 2_500, 5_000, 2_000);
     assert_eq!(durations(&packager), [2_000, 500, 2_000]);
     assert_eq!(marks(&packager), [false, false, true]);
+    let sizes: Vec<_> = packager
+        .window
+        .listed()
+        .map(|segment| segment.size)
+        .collect();
+    assert_eq!(
+        sizes,
+        [110_000, 27_500, 110_000],
+        "the frame before the cut is not in the second"
+    );
 }
 
 #[test]
