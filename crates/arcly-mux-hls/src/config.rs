@@ -6,17 +6,20 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HlsConfig {
-    /// How long a segment is to be. Default: 2 s. Segments are cut at the first keyframe past it (a sixteenth of it early counts, for clocks
-    /// that round), so with a longer keyframe interval they are as long as that.
+    /// How long a segment is to be. Default: 2 s. Segments are cut at the first keyframe past it (a
+    /// sixteenth of it early counts, for clocks that round), so with a longer keyframe interval
+    /// they are as long as that.
     pub target_duration: Duration,
-    /// How long a segment may become while no keyframe comes. Default: 10 s. It is then cut where it stands, and its
-    /// successor is not independent. TARGETDURATION never exceeds one and a half times this, and one second more.
+    /// How long a segment may become while no keyframe comes. Default: 10 s; at least 1 s and the
+    /// target duration. It is then cut where it stands, and its successor is not independent.
+    /// TARGETDURATION never exceeds one and a half times this, and one second more.
     pub max_segment_duration: Duration,
-    /// How much media time the start is held back until the codec configs of both a video and an audio track are known.
-    /// Default: 1 s. A track that turns up later joins at the next cut, after an EXT-X-DISCONTINUITY.
+    /// How much media time the start is held back until the codec configs of both a video and an
+    /// audio track are known. Default: 1 s. A track that turns up later joins at the next cut,
+    /// after an EXT-X-DISCONTINUITY.
     pub start_wait: Duration,
-    /// How many segments the media playlist lists. Default: 6, at least 3. More are listed where these are shorter than three
-    /// target durations (RFC 8216 6.2.2).
+    /// How many segments the media playlist lists. Default: 6, at least 3. More are listed where
+    /// these are shorter than three target durations (RFC 8216 6.2.2).
     pub playlist_segments: usize,
     /// How many segments there must be before a playlist is served at all. Default: 3, at least 1. A
     /// stream that has ended is served with what there is.
@@ -27,10 +30,11 @@ pub struct HlsConfig {
     /// How long a request for a playlist waits for these segments, where the stream has just
     /// started. Default: 30 s, which is three times the longest segment.
     pub first_segment_wait: Duration,
-    /// How long after the end of a publish EXT-X-ENDLIST is added. Default: 5 s. A publisher that is back within it finds its
-    /// viewers still there.
+    /// How long after the end of a publish EXT-X-ENDLIST is added. Default: 5 s. A publisher that
+    /// is back within it finds its viewers still there.
     pub end_grace: Duration,
-    /// How long an ended stream is kept, so that players can finish it. Default: 60 s, counted from EXT-X-ENDLIST.
+    /// How long an ended stream is kept, so that players can finish it. Default: 60 s, counted from
+    /// EXT-X-ENDLIST.
     pub ended_retention: Duration,
     /// The limits.
     pub limits: Limits,
@@ -52,16 +56,18 @@ impl Default for HlsConfig {
     }
 }
 
-/// Bounds on memory. A stream takes at most [`stream_bytes`](Self::stream_bytes), one open segment and one access unit more;
-/// usually some 14 segments: those listed, and those that RFC 8216 6.2.2 wants kept for players that saw them listed.
-/// Responses under way keep the segments they are sending beyond that.
+/// Bounds on memory. A stream takes at most [`stream_bytes`](Self::stream_bytes), one open segment
+/// and one access unit more; usually some 14 segments: those listed, and those that RFC 8216 6.2.2
+/// wants kept for players that saw them listed. Responses under way keep the segments they are
+/// sending beyond that.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Bytes of one segment. Default: 16 MiB, which is 10 s at 13 Mbit/s. A segment that reaches it is cut as if it had
-    /// reached the longest duration.
+    /// Bytes of one segment. Default: 16 MiB, which is 10 s at 13 Mbit/s. A segment that reaches it
+    /// is cut as if it had reached the longest duration.
     pub segment_bytes: usize,
-    /// Bytes of all finished segments of a stream. Default: 128 MiB. Beyond, the oldest are dropped early.
+    /// Bytes of all finished segments of a stream. Default: 128 MiB. Beyond, the oldest are dropped
+    /// early.
     pub stream_bytes: usize,
     /// Frames held back at the start. Default: 512.
     pub held_frames: usize,
@@ -69,8 +75,9 @@ pub struct Limits {
     pub held_bytes: usize,
     /// Tracks of a stream. Default: 16; further ones are left out.
     pub tracks: usize,
-    /// Streams whose numbering is remembered after they ended, at about 1 KiB each. Default: 4096; beyond, an ended one is
-    /// forgotten. A forgotten stream that returns is numbered from the wall clock, so its numbers still do not go back.
+    /// Streams whose numbering is remembered after they ended, at about 1 KiB each. Default: 4096;
+    /// beyond, an ended one is forgotten. A forgotten stream that returns is numbered from the wall
+    /// clock, so its numbers still do not go back.
     pub remembered_streams: usize,
 }
 

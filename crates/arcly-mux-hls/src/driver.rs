@@ -13,8 +13,9 @@ use tokio::sync::watch;
 
 /// Packages live streams and answers requests for them. Cloning is cheap; clones are the same origin.
 ///
-/// Per live stream, one task runs [`run_stream`](Self::run_stream); per request, the host calls [`handle`](Self::handle). Access is
-/// the host's to control: whoever may call `handle` for a stream may watch it.
+/// Per live stream, one task runs [`run_stream`](Self::run_stream); per request, the host calls
+/// [`handle`](Self::handle). Access is the host's to control: whoever may call `handle` for a
+/// stream may watch it.
 #[derive(Clone)]
 pub struct HlsOrigin {
     shared: Arc<Shared>,
@@ -34,7 +35,8 @@ struct Stream {
     state: watch::Sender<State>,
 }
 
-/// The packager, and the number of the run that may drive it: a run that ends late must not touch what its successor does.
+/// The packager, and the number of the run that may drive it: a run that ends late must not touch
+/// what its successor does.
 struct Numbered {
     packager: HlsPackager,
     run: u64,
@@ -91,15 +93,15 @@ impl HlsOrigin {
         }
     }
 
-    /// Packages one publish of `key` until `frames` ends, and then keeps the stream for those who still
-    /// watch: for [`HlsConfig::end_grace`] as if it went on, then with EXT-X-ENDLIST for
-    /// [`HlsConfig::ended_retention`]. The future completes when all of that is over, or another call for
-    /// the same key has taken over.
+    /// Packages one publish of `key` until `frames` ends, and then keeps the stream for those who
+    /// still watch: for [`HlsConfig::end_grace`] as if it went on, then with EXT-X-ENDLIST for
+    /// [`HlsConfig::ended_retention`]. The future completes when all of that is over, or another
+    /// call for the same key has taken over.
     ///
-    /// The stream is known to [`handle`](Self::handle) as soon as this returns. The future has to be
-    /// driven, on a task of its own; dropping it ends the stream at once and lets go of its segments. The
-    /// subscription is best made with `StartAt::LatestKeyframe` and without a lag limit: the packager is
-    /// never slower than the stream for long.
+    /// The stream is known to [`handle`](Self::handle) as soon as this returns. The future has to
+    /// be driven, on a task of its own; dropping it ends the stream at once and lets go of its
+    /// segments. The subscription is best made with `StartAt::LatestKeyframe` and without a lag
+    /// limit: the packager is never slower than the stream for long.
     pub fn run_stream(
         &self,
         key: &StreamKey,
@@ -122,8 +124,8 @@ impl HlsOrigin {
 
     /// Answers a request for a resource of `key`.
     ///
-    /// Waits only where a playlist is asked for and the stream has just started, at most [`HlsConfig::first_segment_wait`].
-    /// Dropping the future is harmless.
+    /// Waits only where a playlist is asked for and the stream has just started, at most
+    /// [`HlsConfig::first_segment_wait`]. Dropping the future is harmless.
     pub async fn handle(&self, key: &StreamKey, request: HlsRequest<'_>) -> HlsResponse {
         let wanted = Wanted::read(request, self.shared.extension);
         let (Some(wanted), Some(stream)) = (wanted, self.stream(key)) else {
@@ -171,8 +173,8 @@ impl HlsOrigin {
     }
 }
 
-/// Forgets the numbering of a stream of which nothing else is left. Where there is none, all are live or have just ended, and
-/// the publishers' limit bounds them.
+/// Forgets the numbering of a stream of which nothing else is left. Where there is none, all are
+/// live or have just ended, and the publishers' limit bounds them.
 fn forget_one(streams: &mut HashMap<StreamKey, Arc<Stream>>) {
     // A run holds its stream; so does a request, briefly, and it may go on to see that nothing is there.
     let gone = streams
@@ -293,8 +295,9 @@ impl Refusals {
     }
 }
 
-/// The number of a stream's first segment: the seconds of the wall clock. So numbers do not go back over a restart of the process either
-/// (as long as segments are a second or longer on average), and caches never take a new segment for an old one.
+/// The number of a stream's first segment: the seconds of the wall clock. So numbers do not go back
+/// over a restart of the process either (as long as segments are a second or longer on average),
+/// and caches never take a new segment for an old one.
 fn first_sequence() -> u64 {
     u64::try_from(wall_clock().0 / 1_000_000_000).unwrap_or(0)
 }
@@ -307,7 +310,8 @@ fn wall_clock() -> WallClock {
     WallClock(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
 
-/// A panic elsewhere while the lock was held leaves whole values behind: each update is done in one call.
+/// A panic elsewhere while the lock was held leaves whole values behind: each update is done in one
+/// call.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -47,9 +47,9 @@
 //!
 //! # Paths
 //!
-//! Below `/<app>/<stream>/`, with segments in MPEG-TS: `index.m3u8` and `ts/index.m3u8` are the multivariant
-//! playlist, `ts/media.m3u8` is the media playlist, `ts/seg-<n>.ts` are the segments. The parameter
-//! `token` of a request's query is carried over to the URLs in a playlist.
+//! Below `/<app>/<stream>/`, with segments in MPEG-TS: `index.m3u8` and `ts/index.m3u8` are the
+//! multivariant playlist, `ts/media.m3u8` is the media playlist, `ts/seg-<n>.ts` are the segments.
+//! The parameter `token` of a request's query is carried over to the URLs in a playlist.
 //!
 //! # Layout
 //!

@@ -51,8 +51,8 @@ impl Presentation {
         &self.multivariant
     }
 
-    /// The multivariant playlist, for a URL one folder above the media playlist, whose folder is named like the
-    /// segments' extension.
+    /// The multivariant playlist, for a URL one folder above the media playlist, whose folder is
+    /// named like the segments' extension.
     #[must_use]
     pub fn multivariant_above(&self) -> &Playlist {
         &self.multivariant_above

@@ -11,7 +11,8 @@ pub struct Segment {
     pub sequence: u64,
     /// How long it plays.
     pub duration: TimeDelta,
-    /// EXTINF in microseconds: the difference of two rounded points in time, so that the listed durations add up.
+    /// EXTINF in microseconds: the difference of two rounded points in time, so that the listed
+    /// durations add up.
     pub extinf_micros: u64,
     /// Whether EXT-X-DISCONTINUITY stands before it.
     pub discontinuity: bool,

@@ -62,7 +62,8 @@ pub(crate) struct Tracks {
 }
 
 impl Tracks {
-    /// Takes a codec config, to be put in force by [`apply`](Self::apply). Returns whether it changes anything.
+    /// Takes a codec config, to be put in force by [`apply`](Self::apply). Returns whether it
+    /// changes anything.
     pub(crate) fn configure(
         &mut self,
         config: &MediaFrame,
@@ -148,7 +149,8 @@ impl Tracks {
         self.all().any(|track| track.config.kind == kind)
     }
 
-    /// The track by which segments are cut, waiting ones included: the first video track, or else the first one.
+    /// The track by which segments are cut, waiting ones included: the first video track, or else
+    /// the first one.
     pub(crate) fn lead(&self) -> Option<(TrackId, MediaKind)> {
         let video = self
             .all()

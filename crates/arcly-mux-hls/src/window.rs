@@ -1,4 +1,5 @@
-//! The sliding window of segments: numbering, what is listed, what is still served, and how much is kept.
+//! The sliding window of segments: numbering, what is listed, what is still served, and how much is
+//! kept.
 
 use crate::config::HlsConfig;
 use crate::segment::Segment;
@@ -16,7 +17,8 @@ pub(crate) struct Window {
     bytes: usize,
     next_sequence: u64,
     has_history: bool,
-    /// EXT-X-DISCONTINUITY-SEQUENCE of the first listed segment: how many discontinuities have left the list.
+    /// EXT-X-DISCONTINUITY-SEQUENCE of the first listed segment: how many discontinuities have left
+    /// the list.
     discontinuity_sequence: u64,
     /// EXT-X-TARGETDURATION in seconds; it never falls.
     target_seconds: u64,
@@ -124,8 +126,8 @@ impl Window {
         self.target_seconds
     }
 
-    /// EXT-X-INDEPENDENT-SEGMENTS. Once a publish had a segment that is not, it is not said again, because a playlist's
-    /// tags are not to come and go.
+    /// EXT-X-INDEPENDENT-SEGMENTS. Once a publish had a segment that is not, it is not said again,
+    /// because a playlist's tags are not to come and go.
     pub(crate) fn is_independent(&self) -> bool {
         self.all_independent && self.listed().all(|segment| segment.independent)
     }
@@ -166,8 +168,8 @@ impl Window {
         }
     }
 
-    /// Takes the oldest listed segment off the list. RFC 8216 6.2.2: it stays available for its own duration and that of
-    /// the longest playlist that listed it.
+    /// Takes the oldest listed segment off the list. RFC 8216 6.2.2: it stays available for its own
+    /// duration and that of the longest playlist that listed it.
     fn delist(&mut self) {
         let playlist = self
             .listed()
@@ -221,11 +223,22 @@ mod tests {
             window.push(muxed(2_000, 10), false, WallClock(0), &config);
         }
         assert_eq!((window.media_sequence(), window.listed().count()), (24, 6));
-        // Listed for 14 s in all when it left (itself and six more), plus its own 2 s: eight segments more.
+        // Listed for 14 s in all when it left (itself and six more), plus its own 2 s: eight
+        // segments more.
         assert_eq!(
             window.kept().map(|segment| segment.sequence).min(),
             Some(16)
         );
+    }
+
+    #[test]
+    fn short_segments_stay_listed_until_three_target_durations_remain() {
+        let config = HlsConfig::default();
+        let mut window = Window::new(&config, 0);
+        for _ in 0..100 {
+            window.push(muxed(200, 10), false, WallClock(0), &config);
+        }
+        assert_eq!(window.listed().count(), 30, "6 s");
     }
 
     proptest! {

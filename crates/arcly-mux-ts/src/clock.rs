@@ -7,22 +7,25 @@ pub(crate) const RATE: u32 = 90_000;
 
 /// The PTS, in ticks of 90 kHz, of media time zero: 10 s.
 ///
-/// Every PTS and DTS is the frame's own plus this, modulo 2^33. So B-frames before zero, and a PCR that runs below the first DTS,
-/// do not start a stream just before the wrap, which some players take badly.
+/// Every PTS and DTS is the frame's own plus this, modulo 2^33. So B-frames before zero, and a PCR
+/// that runs below the first DTS, do not start a stream just before the wrap, which some players
+/// take badly.
 pub const TIMESTAMP_BASE: i64 = 10 * 90_000;
 
-/// The largest step of the PCR: 40 ms (DVB, ETSI TS 101 154 4.1.5.3; ISO/IEC 13818-1 2.7.2 allows 100 ms).
+/// The largest step of the PCR: 40 ms (DVB, ETSI TS 101 154 4.1.5.3; ISO/IEC 13818-1 2.7.2 allows
+/// 100 ms).
 const PCR_INTERVAL: i64 = 40 * 90;
 
-/// After how long PAT and PMT are due again. They are written at the first PCR or frame past it, so at most
-/// [`PCR_INTERVAL`] later: within 100 ms (ETSI TR 101 211 4.4).
+/// After how long PAT and PMT are due again. They are written at the first PCR or frame past it, so
+/// at most [`PCR_INTERVAL`] later: within 100 ms (ETSI TR 101 211 4.4).
 const TABLES_DUE: i64 = 60 * 90;
 
-/// The longest forward step that is filled with PCRs. A longer one is a jump of the clock, and marked so. It bounds
-/// what a frame can add: 125 packets.
+/// The longest forward step that is filled with PCRs. A longer one is a jump of the clock, and
+/// marked so. It bounds what a frame can add: 125 packets.
 const MAX_FILL: i64 = 5 * 90_000;
 
-/// How long the track that carries the PCR may have no frame before other tracks drive the clock past its last one.
+/// How long the track that carries the PCR may have no frame before other tracks drive the clock
+/// past its last one.
 const STALL: i64 = 2 * 90_000;
 
 /// `time` on the output's clock, not reduced to 33 bits.
@@ -82,8 +85,9 @@ impl SystemClock {
         self.broken = self.now.is_some();
     }
 
-    /// Goes on to a frame with this `dts`. `carrier` says whether the frame is of the track that carries the
-    /// PCR. Returns where the clock is to go; [`next_step`](Self::next_step) leads there.
+    /// Goes on to a frame with this `dts`. `carrier` says whether the frame is of the track that
+    /// carries the PCR. Returns where the clock is to go; [`next_step`](Self::next_step) leads
+    /// there.
     pub(crate) fn approach(&mut self, dts: i64, carrier: bool) -> i64 {
         let target = dts.saturating_sub(self.offset);
         let Some(now) = self.now else {
@@ -91,7 +95,8 @@ impl SystemClock {
             return self.passed(dts, carrier, target);
         };
         let jumps = target > now.saturating_add(MAX_FILL) || dts < now.saturating_sub(MAX_FILL);
-        // A PCR above the DTS of its own track cannot be decoded in time; other tracks may lag (see `TsConfig::pcr_offset`).
+        // A PCR above the DTS of its own track cannot be decoded in time; other tracks may lag (see
+        // `TsConfig::pcr_offset`).
         let late = carrier && dts < now;
         if jumps || late {
             self.set(target);
@@ -108,7 +113,8 @@ impl SystemClock {
         self.passed(dts, carrier, target.max(now))
     }
 
-    /// What is to be written next on the way to `target`, if anything. `carried` says that the frame itself will carry the PCR.
+    /// What is to be written next on the way to `target`, if anything. `carried` says that the
+    /// frame itself will carry the PCR.
     pub(crate) fn next_step(&mut self, target: i64, carried: bool) -> Option<Step> {
         let now = if target - self.last_pcr > PCR_INTERVAL {
             self.last_pcr + PCR_INTERVAL
@@ -139,7 +145,8 @@ impl SystemClock {
         (now, std::mem::take(&mut self.broken))
     }
 
-    /// Sets the clock anew. That is said at the start, too: a receiver may have followed another stream before.
+    /// Sets the clock anew. That is said at the start, too: a receiver may have followed another
+    /// stream before.
     fn set(&mut self, to: i64) {
         self.now = Some(to);
         // The first PCR is due at once.
@@ -196,6 +203,24 @@ mod tests {
             [(90_000 * 3_600 - OFFSET, true)]
         );
         assert_eq!(frame(&mut clock, 0, true), [(-OFFSET, true)]);
+    }
+
+    #[test]
+    fn others_drive_the_clock_where_the_carrier_stalls_and_it_returns_below_its_dts() {
+        let mut clock = SystemClock::new(OFFSET);
+        frame(&mut clock, 0, true);
+        // Up to its last DTS at first, because its next may be as low as that.
+        assert!(
+            frame(&mut clock, 90_000, false)
+                .iter()
+                .all(|pcr| pcr.0 <= 0)
+        );
+        let pcrs = frame(&mut clock, 270_000, false);
+        assert!(
+            pcrs.last().is_some_and(|pcr| pcr.0 > 240_000),
+            "after two seconds, freely"
+        );
+        assert_eq!(frame(&mut clock, 100_000, true), [(100_000 - OFFSET, true)]);
     }
 
     #[test]

@@ -7,14 +7,16 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TsConfig {
-    /// How much media time the start is held back until the codec configs of both a video and an audio track are known, so
-    /// that the first PMT lists both. Default: 1 s. A stream that has only one kind starts this much media later (at once where a
-    /// subscription begins with a cached GOP); tracks that turn up after that are added by a new PMT version.
+    /// How much media time the start is held back until the codec configs of both a video and an
+    /// audio track are known, so that the first PMT lists both. Default: 1 s. A stream that has
+    /// only one kind starts this much media later (at once where a subscription begins with a
+    /// cached GOP); tracks that turn up after that are added by a new PMT version.
     pub start_wait: Duration,
     /// How far the PCR stays below the DTS. Default: 250 ms.
     ///
-    /// A receiver buffers about this long. It must cover how far tracks lag behind each other in the frames' order: the PCR follows the
-    /// track that carries it, and a frame of another track that lags more is written with a DTS below the PCR.
+    /// A receiver buffers about this long. It must cover how far tracks lag behind each other in
+    /// the frames' order: the PCR follows the track that carries it, and a frame of another track
+    /// that lags more is written with a DTS below the PCR.
     pub pcr_offset: Duration,
     /// The limits.
     pub limits: Limits,
@@ -30,19 +32,22 @@ impl Default for TsConfig {
     }
 }
 
-/// What a muxer accepts before it answers with [`MuxError::LimitExceeded`](arcly_core::mux::MuxError::LimitExceeded).
+/// What a muxer accepts before it answers with
+/// [`MuxError::LimitExceeded`](arcly_core::mux::MuxError::LimitExceeded).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
     /// Tracks in the program. Default: 16; at most 128 are taken, because a PMT section is below 1 KiB.
     pub tracks: usize,
-    /// Bytes of an access unit. Default: 16 MiB. Output for one takes about 1/40 more, and at most this is allocated at once.
+    /// Bytes of an access unit. Default: 16 MiB. Output for one takes about 1/40 more, and at most
+    /// this is allocated at once.
     pub access_unit_bytes: usize,
     /// How far PTS and DTS of a frame may lie apart. Default: 10 s.
     pub composition_offset: TimeDelta,
     /// Frames held back at the start. Default: 512; beyond, the stream starts without waiting longer.
     pub held_frames: usize,
-    /// Payload bytes held back at the start. Default: 16 MiB; beyond, the stream starts without waiting longer.
+    /// Payload bytes held back at the start. Default: 16 MiB; beyond, the stream starts without
+    /// waiting longer.
     pub held_bytes: usize,
 }
 

@@ -1,7 +1,7 @@
 //! The multiplexer behind both muxers: frames in, transport packets out.
 //!
-//! A frame is first planned, which is where it can be refused, and then written, which cannot fail. So an error
-//! leaves no trace in the output.
+//! A frame is first planned, which is where it can be refused, and then written, which cannot fail.
+//! So an error leaves no trace in the output.
 
 use crate::clock::{Step, SystemClock, wrapped};
 use crate::config::TsConfig;
@@ -14,7 +14,8 @@ use arcly_core::mux::MuxError;
 use arcly_core::{MediaFrame, MediaKind, TimeDelta, Timestamp};
 use bytes::{Bytes, BytesMut};
 
-/// Output is written into blocks of this size, so that an access unit costs an allocation only where it is larger.
+/// Output is written into blocks of this size, so that an access unit costs an allocation only
+/// where it is larger.
 const BLOCK_SIZE: usize = 64 * 1024;
 
 /// The packets that can come before a frame: tables, the PCRs that fill 5 s, tables between them.
@@ -222,7 +223,8 @@ impl Multiplex {
         let mut adaptation = Adaptation {
             // At the start, too: a player of HLS may just have read the segments of the publish before.
             discontinuity: frame.is_discontinuity() || track.lane.is_fresh(),
-            // Every audio frame is a random access point; saying so is worth two bytes only where there is no video.
+            // Every audio frame is a random access point; saying so is worth two bytes only where
+            // there is no video.
             random_access: frame.is_keyframe() || (is_carrier && track.kind == MediaKind::Audio),
             pcr: None,
         };

@@ -8,8 +8,9 @@ use bytes::Bytes;
 
 /// Multiplexes the frames of one stream into one transport stream.
 ///
-/// Each call of [`write`](Muxer::write) adds the packets of its frame, with PAT, PMT and PCR where they are due; every
-/// piece that is added is a whole number of packets. The start is held back, see [`TsConfig::start_wait`].
+/// Each call of [`write`](Muxer::write) adds the packets of its frame, with PAT, PMT and PCR where
+/// they are due; every piece that is added is a whole number of packets. The start is held back,
+/// see [`TsConfig::start_wait`].
 #[derive(Debug)]
 pub struct TsMuxer {
     multiplex: Multiplex,

@@ -1,8 +1,8 @@
 //! Transport packets (ISO/IEC 13818-1 2.4.3): header, adaptation field, stuffing.
 //!
-//! A payload unit (a PES packet or a section) whose length is known beforehand is spread over packets by
-//! [`UnitWriter`], which writes headers straight into the output and copies the payload slice by slice: no
-//! intermediate buffer, no allocation.
+//! A payload unit (a PES packet or a section) whose length is known beforehand is spread over
+//! packets by [`UnitWriter`], which writes headers straight into the output and copies the payload
+//! slice by slice: no intermediate buffer, no allocation.
 
 use bytes::{BufMut, BytesMut};
 
@@ -45,7 +45,8 @@ impl Lane {
         }
     }
 
-    /// Whether nothing has been sent yet, so that a receiver which read another stream on the PID before sees the counter break.
+    /// Whether nothing has been sent yet, so that a receiver which read another stream on the PID
+    /// before sees the counter break.
     pub(crate) const fn is_fresh(&self) -> bool {
         self.fresh
     }
@@ -129,8 +130,9 @@ pub(crate) fn write_empty(lane: &Lane, adaptation: Adaptation, out: &mut BytesMu
 
 /// Spreads one payload unit over packets.
 ///
-/// The caller says how long the unit is, and then hands over exactly that many bytes with [`put`](Self::put), in as
-/// many slices as it likes. `out` should have [`unit_size`] bytes of room.
+/// The caller says how long the unit is, and then hands over exactly that many bytes with
+/// [`put`](Self::put), in as many slices as it likes. `out` should have [`unit_size`] bytes of
+/// room.
 pub(crate) struct UnitWriter<'a> {
     out: &'a mut BytesMut,
     lane: &'a mut Lane,
@@ -168,7 +170,8 @@ impl<'a> UnitWriter<'a> {
             self.out.put_slice(now);
             self.room -= now.len();
             bytes = later;
-            // Whole packets, the bulk of a large access unit. The last packet of the unit may need stuffing.
+            // Whole packets, the bulk of a large access unit. The last packet of the unit may need
+            // stuffing.
             bytes = self.put_whole_packets(bytes);
             if bytes.is_empty() {
                 return;
@@ -182,8 +185,9 @@ impl<'a> UnitWriter<'a> {
 
     /// Writes the packets that `bytes` fill completely, and returns what is left over.
     ///
-    /// Growing the output by many packets at once and filling it in place is what makes the muxer fast: no check of the
-    /// capacity a packet, and copies of constant size. A batch stays in the first-level cache between being zeroed and filled.
+    /// Growing the output by many packets at once and filling it in place is what makes the muxer
+    /// fast: no check of the capacity a packet, and copies of constant size. A batch stays in the
+    /// first-level cache between being zeroed and filled.
     fn put_whole_packets<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
         const BATCH: usize = 64;
         let (mut bodies, rest) = bytes.as_chunks::<BODY_SIZE>();
@@ -228,7 +232,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Reads packets back with nothing but the clauses of 2.4.3 in hand: the payload and each packet's counter.
+    /// Reads packets back with nothing but the clauses of 2.4.3 in hand: the payload and each
+    /// packet's counter.
     fn read(bytes: &[u8]) -> (Vec<u8>, Vec<u8>) {
         let (mut payload, mut counters) = (Vec::new(), Vec::new());
         for (index, packet) in bytes.chunks(PACKET_SIZE).enumerate() {

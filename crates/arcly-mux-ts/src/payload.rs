@@ -12,10 +12,12 @@ use arcly_core::mux::MuxError;
 use arcly_core::{CodecId, MediaFrame, MediaKind};
 use bytes::{BufMut, Bytes, BytesMut};
 
-/// Before each NAL unit, with the zero byte that ITU-T H.264 B.1.2 wants before parameter sets and the first unit.
+/// Before each NAL unit, with the zero byte that ITU-T H.264 B.1.2 wants before parameter sets and
+/// the first unit.
 const START_CODE: [u8; 4] = [0, 0, 0, 1];
 
-/// An access unit delimiter for any slice types. ISO/IEC 13818-1 2.14.1 wants one at the start of each access unit.
+/// An access unit delimiter for any slice types. ISO/IEC 13818-1 2.14.1 wants one at the start of
+/// each access unit.
 const DELIMITER: [u8; 6] = [0, 0, 0, 1, 0x09, 0xf0];
 
 /// The bus has no delimiters; where one slipped through it would come second.
@@ -173,7 +175,8 @@ fn is_written(nal: &[u8]) -> bool {
 }
 
 impl Plan {
-    /// Writes the access unit of `frame`, for which this plan was made: exactly [`size`](Self::size) bytes.
+    /// Writes the access unit of `frame`, for which this plan was made: exactly
+    /// [`size`](Self::size) bytes.
     pub(crate) fn write(&self, frame: &MediaFrame, unit: &mut UnitWriter<'_>) {
         match &self.form {
             Form::ByteStream(sets) => {

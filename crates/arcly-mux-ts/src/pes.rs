@@ -25,8 +25,9 @@ pub(crate) struct Header {
 impl Header {
     const MAX_SIZE: usize = 19;
 
-    /// The header of a PES packet that carries one access unit of `payload` bytes. Times are in ticks of 90 kHz and taken
-    /// modulo 2^33. Video packets are unbounded (2.4.3.7 allows length 0 for video), audio ones have their length.
+    /// The header of a PES packet that carries one access unit of `payload` bytes. Times are in
+    /// ticks of 90 kHz and taken modulo 2^33. Video packets are unbounded (2.4.3.7 allows length 0
+    /// for video), audio ones have their length.
     pub(crate) fn new(stream: StreamId, pts: i64, dts: i64, payload: usize) -> Self {
         let mut bytes = [0; Self::MAX_SIZE];
         let len = Self::size(pts, dts);

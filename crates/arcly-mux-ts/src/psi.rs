@@ -66,7 +66,8 @@ impl Tables {
         }
     }
 
-    /// Takes over the list of streams for the PMTs to come. A change of what has been told before bumps the version.
+    /// Takes over the list of streams for the PMTs to come. A change of what has been told before
+    /// bumps the version.
     pub(crate) fn set(&mut self, pcr_pid: Pid, streams: Vec<Elementary>) {
         match &self.told {
             Some((pid, told)) if *pid == pcr_pid && *told == streams => return,
@@ -109,8 +110,9 @@ impl Tables {
     }
 }
 
-/// Writes one section in packets of its own. Sections are stuffed with 0xff after their end (2.4.4), not by an
-/// adaptation field, because some receivers look for tables only in packets that have none.
+/// Writes one section in packets of its own. Sections are stuffed with 0xff after their end
+/// (2.4.4), not by an adaptation field, because some receivers look for tables only in packets that
+/// have none.
 fn write_section(lane: &mut Lane, section: &[u8], out: &mut BytesMut) {
     const BODY: usize = PACKET_SIZE - 4;
     const STUFFING: [u8; BODY] = [0xff; BODY];
@@ -120,7 +122,8 @@ fn write_section(lane: &mut Lane, section: &[u8], out: &mut BytesMut) {
     unit.put(STUFFING.get(..stuffing).unwrap_or_default());
 }
 
-/// Appends a section in the long form (2.4.4.11), with its `pointer_field` before it and its CRC after it.
+/// Appends a section in the long form (2.4.4.11), with its `pointer_field` before it and its CRC
+/// after it.
 fn section(
     table_id: u8,
     extension: u16,

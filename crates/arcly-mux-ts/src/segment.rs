@@ -6,10 +6,11 @@ use crate::payload::Format;
 use arcly_core::mux::{ContainerFormat, MuxError, MuxedSegment, SegmentMuxer};
 use arcly_core::{CodecId, MediaFrame, MediaKind, TimeDelta, Timestamp};
 
-/// Multiplexes the frames of one stream into segments, each of which starts with PAT and PMT (RFC 8216 3.2).
+/// Multiplexes the frames of one stream into segments, each of which starts with PAT and PMT (RFC
+/// 8216 3.2).
 ///
-/// Continuity counters and the PCR go on from one segment to the next. A segment comes as blocks of about 64 KiB, each a
-/// whole number of packets.
+/// Continuity counters and the PCR go on from one segment to the next. A segment comes as blocks of
+/// about 64 KiB, each a whole number of packets.
 #[derive(Debug)]
 pub struct TsSegmentMuxer {
     multiplex: Multiplex,

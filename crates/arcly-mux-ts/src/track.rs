@@ -12,12 +12,12 @@ use arcly_core::{MediaFrame, MediaKind, TimeDelta, Timestamp, TrackId};
 /// PIDs are given out from here in the order in which tracks turn up.
 const FIRST_PID: u16 = 0x100;
 
-/// The most that [`Limits::tracks`] can allow: a PMT section has at most 1021 bytes (2.4.4.9), of which each stream
-/// takes 5.
+/// The most that [`Limits::tracks`] can allow: a PMT section has at most 1021 bytes (2.4.4.9), of
+/// which each stream takes 5.
 const MAX_TRACKS: usize = 128;
 
-/// DTS are moved back in steps of 100 ms: two B-frames at 25 frames a second and the rounding of millisecond clocks, so that
-/// the first step nearly always is the last.
+/// DTS are moved back in steps of 100 ms: two B-frames at 25 frames a second and the rounding of
+/// millisecond clocks, so that the first step nearly always is the last.
 const SHIFT_STEP: i64 = 100 * 90;
 
 /// One elementary stream.
@@ -41,9 +41,10 @@ pub(crate) struct Track {
 impl Track {
     /// PTS and DTS of `frame` on the output's clock.
     ///
-    /// ISO/IEC 13818-1 has no PTS below its DTS, but some sources send them (composition offsets below zero). PTS are what is seen, so
-    /// it is the DTS that gives way: it moves back by the most it ever lay above, rounded up to [`SHIFT_STEP`], and from then on by
-    /// the same for every frame.
+    /// ISO/IEC 13818-1 has no PTS below its DTS, but some sources send them (composition offsets
+    /// below zero). PTS are what is seen, so it is the DTS that gives way: it moves back by the
+    /// most it ever lay above, rounded up to [`SHIFT_STEP`], and from then on by the same for every
+    /// frame.
     pub(crate) fn times(&mut self, frame: &MediaFrame) -> (i64, i64) {
         let (pts, dts) = (clock::ticks(frame.pts), clock::ticks(frame.dts));
         if dts.saturating_sub(pts) > self.dts_shift {

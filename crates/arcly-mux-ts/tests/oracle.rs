@@ -1,136 +1,16 @@
-//! What an independent reader, mpeg2ts-reader, finds in our transport streams, for frames of any size and spacing.
+//! What an independent reader, mpeg2ts-reader, finds in our transport streams, for frames of any
+//! size and spacing.
 
-#![allow(
-    missing_docs,
-    unreachable_pub,
-    clippy::exhaustive_enums,
-    reason = "a macro of mpeg2ts-reader makes public items"
-)]
+mod reader;
 
 use arcly_core::mux::{Muxer, SegmentMuxer};
 use arcly_core::{CodecId, FrameFlags, MediaFrame, Timestamp, TrackId};
 use arcly_mux_ts::{PACKET_SIZE, TIMESTAMP_BASE, TsMuxer, TsSegmentMuxer};
 use bytes::Bytes;
-use mpeg2ts_reader::{StreamType, demultiplex, packet, pes, psi};
+use mpeg2ts_reader::{StreamType, packet};
 use proptest::prelude::*;
+use reader::{Unit, read};
 use std::collections::BTreeMap;
-
-/// An access unit as it arrived.
-#[derive(Debug, PartialEq, Eq, Clone)]
-struct Unit {
-    pts: u64,
-    dts: u64,
-    bytes: Vec<u8>,
-}
-
-/// What the reader saw, by PID.
-#[derive(Debug, Default)]
-struct Seen {
-    units: BTreeMap<u16, Vec<Unit>>,
-    types: BTreeMap<u16, StreamType>,
-    continuity_errors: usize,
-}
-
-mpeg2ts_reader::packet_filter_switch! {
-    Filter<Context> {
-        Pes: pes::PesPacketFilter<Context, Collector>,
-        Pat: demultiplex::PatPacketFilter<Context>,
-        Pmt: demultiplex::PmtPacketFilter<Context>,
-        Null: demultiplex::NullPacketFilter<Context>,
-    }
-}
-
-pub struct Context {
-    changeset: demultiplex::FilterChangeset<Filter>,
-    seen: Seen,
-}
-
-impl demultiplex::DemuxContext for Context {
-    type F = Filter;
-
-    fn filter_changeset(&mut self) -> &mut demultiplex::FilterChangeset<Filter> {
-        &mut self.changeset
-    }
-
-    fn construct(&mut self, request: demultiplex::FilterRequest<'_, '_>) -> Filter {
-        match request {
-            demultiplex::FilterRequest::ByPid(psi::pat::PAT_PID) => {
-                Filter::Pat(demultiplex::PatPacketFilter::default())
-            }
-            demultiplex::FilterRequest::Pmt {
-                pid,
-                program_number,
-            } => Filter::Pmt(demultiplex::PmtPacketFilter::new(pid, program_number)),
-            demultiplex::FilterRequest::ByStream {
-                stream_type,
-                stream_info,
-                ..
-            } => {
-                let pid = u16::from(stream_info.elementary_pid());
-                self.seen.types.insert(pid, stream_type);
-                Filter::Pes(pes::PesPacketFilter::new(Collector { pid }))
-            }
-            _ => Filter::Null(demultiplex::NullPacketFilter::default()),
-        }
-    }
-}
-
-pub struct Collector {
-    pid: u16,
-}
-
-impl pes::ElementaryStreamConsumer<Context> for Collector {
-    fn start_stream(&mut self, _: &mut Context) {}
-
-    fn begin_packet(&mut self, context: &mut Context, header: pes::PesHeader<'_>) {
-        let pes::PesContents::Parsed(Some(parsed)) = header.contents() else {
-            panic!("unparsed PES header")
-        };
-        let (pts, dts) = match parsed.pts_dts() {
-            Ok(pes::PtsDts::PtsOnly(Ok(pts))) => (pts.value(), pts.value()),
-            Ok(pes::PtsDts::Both {
-                pts: Ok(pts),
-                dts: Ok(dts),
-            }) => (pts.value(), dts.value()),
-            other => panic!("bad times: {other:?}"),
-        };
-        let units = context.seen.units.entry(self.pid).or_default();
-        units.push(Unit {
-            pts,
-            dts,
-            bytes: parsed.payload().to_vec(),
-        });
-    }
-
-    fn continue_packet(&mut self, context: &mut Context, data: &[u8]) {
-        let unit = context
-            .seen
-            .units
-            .get_mut(&self.pid)
-            .and_then(|units| units.last_mut());
-        unit.expect("a unit has begun")
-            .bytes
-            .extend_from_slice(data);
-    }
-
-    fn end_packet(&mut self, _: &mut Context) {}
-
-    fn continuity_error(&mut self, context: &mut Context) {
-        context.seen.continuity_errors += 1;
-    }
-}
-
-fn read(stream: &[u8]) -> Seen {
-    assert_eq!(stream.len() % PACKET_SIZE, 0);
-    assert!(stream.chunks(PACKET_SIZE).all(|packet| packet[0] == 0x47));
-    let mut context = Context {
-        changeset: demultiplex::FilterChangeset::default(),
-        seen: Seen::default(),
-    };
-    let mut demux = demultiplex::Demultiplex::new(&mut context);
-    demux.push(&mut context, stream);
-    context.seen
-}
 
 const SPS: &[u8] = b"\x67\x64\x00\x0a\xac\xd9\x42\x8d\xb0\x11\x00\x00\x03\x00\x01\x00\x00\x03\x00\x32\x0f\x14\x29\x96";
 const PPS: &[u8] = b"\x68\xeb\xe3\xcb\x22\xc0";
@@ -291,8 +171,8 @@ fn play(steps: &[Step], start: i64) -> (Vec<MediaFrame>, BTreeMap<u16, Vec<Unit>
     (frames, expected, cuts)
 }
 
-/// Every PCR of the stream, with whether it marks a discontinuity, must lie within 40 ms of the one before it, and below the DTS of the
-/// video frames.
+/// Every PCR of the stream, with whether it marks a discontinuity, must lie within 40 ms of the one
+/// before it, and below the DTS of the video frames.
 fn check_pcr(stream: &[u8]) {
     let mut last: Option<u64> = None;
     for packet in stream.chunks(PACKET_SIZE).map(packet::Packet::new) {

@@ -29,7 +29,8 @@ impl<'a> Wanted<'a> {
         })
     }
 
-    /// Whether it is worth waiting for: a player that comes early asks for a playlist, never for a segment.
+    /// Whether it is worth waiting for: a player that comes early asks for a playlist, never for a
+    /// segment.
     pub(crate) fn is_playlist(self) -> bool {
         !matches!(self.resource, Resource::Segment(_))
     }

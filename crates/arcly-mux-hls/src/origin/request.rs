@@ -1,6 +1,7 @@
 //! What is asked for.
 
-/// The longest `token` that is carried over to child URLs, in bytes. Web servers refuse longer URLs altogether.
+/// The longest `token` that is carried over to child URLs, in bytes. Web servers refuse longer URLs
+/// altogether.
 const MAX_TOKEN_BYTES: usize = 4096;
 
 /// A request for a resource of one stream.
@@ -11,7 +12,8 @@ pub struct HlsRequest<'a> {
     pub method: HlsMethod,
     /// The path below `/<app>/<stream>/`, percent-decoded, without leading slash: `ts/media.m3u8`.
     pub path: &'a str,
-    /// The query as it came, without `?`. Its parameter `token` is carried over to the URLs in playlists.
+    /// The query as it came, without `?`. Its parameter `token` is carried over to the URLs in
+    /// playlists.
     pub query: Option<&'a str>,
 }
 
@@ -61,8 +63,8 @@ impl<'a> HlsRequest<'a> {
     }
 }
 
-/// Whether `byte` may stand in a query (RFC 3986 3.4). Nothing else may get into a playlist: a line break would let
-/// whoever made the link write tags.
+/// Whether `byte` may stand in a query (RFC 3986 3.4). Nothing else may get into a playlist: a line
+/// break would let whoever made the link write tags.
 const fn is_query_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(

@@ -19,10 +19,12 @@ pub struct HlsResponse {
     pub body: Vec<Bytes>,
 }
 
-/// A playlist has to be asked for anew each time: it changes with each segment, and one copy may carry a viewer's token.
+/// A playlist has to be asked for anew each time: it changes with each segment, and one copy may
+/// carry a viewer's token.
 const REVALIDATE: &str = "no-cache";
 
-/// A segment never changes, and its number is never given again. Players do not come back for it after an hour.
+/// A segment never changes, and its number is never given again. Players do not come back for it
+/// after an hour.
 const IMMUTABLE: &str = "public, max-age=3600, immutable";
 
 impl HlsResponse {

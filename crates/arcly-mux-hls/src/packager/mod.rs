@@ -16,7 +16,12 @@ use arcly_core::mux::{MuxError, SegmentMuxer};
 use arcly_core::{MediaFrame, MediaKind, TimeDelta, Timestamp, WallClock};
 use program_clock::ProgramClock;
 use std::sync::Arc;
+use std::time::Duration;
 use timeline::{Timeline, Verdict};
+
+/// What [`HlsConfig::max_segment_duration`] is raised to: half of it is the largest gap between
+/// frames that is none of the timeline, and slow video has its frames some way apart.
+const MIN_LONGEST: Duration = Duration::from_secs(1);
 
 /// How much later than the lead track another may force a cut: where video has stopped altogether.
 const STALL: TimeDelta = TimeDelta::from_millis(1_000);
@@ -26,10 +31,11 @@ const STALL: TimeDelta = TimeDelta::from_millis(1_000);
 /// * [`begin`](Self::begin) starts a publish, with a muxer of its own;
 /// * [`push`](Self::push) takes each frame of it;
 /// * [`finish`](Self::finish) closes the last segment;
-/// * then either another `begin`, or [`end`](Self::end), which adds EXT-X-ENDLIST, and later [`clear`](Self::clear), which lets go of
-///   all segments. The numbering outlives all of this.
+/// * then either another `begin`, or [`end`](Self::end), which adds EXT-X-ENDLIST, and later
+///   [`clear`](Self::clear), which lets go of all segments. The numbering outlives all of this.
 ///
-/// After each call [`poll_presentation`](Self::poll_presentation) tells whether there is something new to serve.
+/// After each call [`poll_presentation`](Self::poll_presentation) tells whether there is something
+/// new to serve.
 #[derive(Debug)]
 pub struct HlsPackager {
     config: HlsConfig,
@@ -112,10 +118,12 @@ struct OpenSegment {
 impl HlsPackager {
     /// A packager whose first segment has the number `first_sequence`.
     ///
-    /// Segments may be cached for long, so a number must never be given twice to the same URL, not even by another process. The
-    /// seconds of the wall clock at the start are a good first number.
+    /// Segments may be cached for long, so a number must never be given twice to the same URL, not
+    /// even by another process. The seconds of the wall clock at the start are a good first number.
     #[must_use]
-    pub fn new(config: HlsConfig, first_sequence: u64) -> Self {
+    pub fn new(mut config: HlsConfig, first_sequence: u64) -> Self {
+        let least = config.target_duration.max(MIN_LONGEST);
+        config.max_segment_duration = config.max_segment_duration.max(least);
         Self {
             window: Window::new(&config, first_sequence),
             config,
@@ -153,8 +161,11 @@ impl HlsPackager {
 
     /// Takes the next frame of the publish, codec configs included; `now` is when it arrived.
     ///
-    /// Frames are left out without an error while a keyframe is awaited (at the start, after a break of the timeline), or while their
-    /// track waits for the next cut because its codec config has changed.
+    /// Without a publish, frames are ignored.
+    ///
+    /// Frames are left out without an error while a keyframe is awaited (at the start, after a
+    /// break of the timeline), or while their track waits for the next cut because its codec config
+    /// has changed.
     ///
     /// # Errors
     /// Where the frame cannot be carried, see [`MuxError`]. It is left out and packaging goes on.
@@ -202,32 +213,36 @@ impl HlsPackager {
         Ok(())
     }
 
-    /// Ends the publish: its last segment is closed and can be played. The playlist stays open for a successor.
+    /// Ends the publish: its last segment is closed and can be played. The playlist stays open for
+    /// a successor.
     pub fn finish(&mut self) {
         if self.publish.is_some() {
-            // What cannot be written at the end would not have been written before either, and was reported then.
+            // What cannot be written at the end would not have been written before either, and was
+            // reported then.
             let _ = self.start();
             self.close(None);
             self.publish = None;
         }
     }
 
-    /// Says that no more segments will come: adds EXT-X-ENDLIST. Finishes the publish where one is running.
+    /// Says that no more segments will come: adds EXT-X-ENDLIST. Finishes the publish where one is
+    /// running.
     pub fn end(&mut self) {
         self.finish();
         self.ended = true;
         self.has_news = true;
     }
 
-    /// Lets go of all segments and playlists. Numbering goes on from where it is when another publish begins.
+    /// Lets go of all segments and playlists. Numbering goes on from where it is when another
+    /// publish begins.
     pub fn clear(&mut self) {
         self.finish();
         self.window.clear();
         self.has_news = true;
     }
 
-    /// What there is to serve, where it has changed since the last call: the playlists and all segments that can still be
-    /// asked for. `Some(None)`: nothing any more.
+    /// What there is to serve, where it has changed since the last call: the playlists and all
+    /// segments that can still be asked for. `Some(None)`: nothing any more.
     pub fn poll_presentation(&mut self) -> Option<Option<Arc<Presentation>>> {
         if !std::mem::take(&mut self.has_news) {
             return None;
@@ -357,7 +372,8 @@ impl HlsPackager {
         let target = TimeDelta::from(self.config.target_duration);
         let nearly = TimeDelta::from_raw(target.raw() - target.raw() / 16);
         let longest = TimeDelta::from(self.config.max_segment_duration);
-        // Keyframes that come a little early, by the rounding of clocks, are not to double the segment. Sound can wait for the next frame.
+        // Keyframes that come a little early, by the rounding of clocks, are not to double the
+        // segment. Sound can wait for the next frame.
         let enough = if frame.is_video() { nearly } else { target };
         let at_keyframe = starts && (elapsed >= enough || self.tracks.has_pending());
         // Where the lead track has stopped, the others cut.

@@ -2,14 +2,15 @@
 
 use arcly_core::{MediaFrame, Timestamp, WallClock};
 
-/// How far arrival may drift from the clock before it is set anew. A source's clock is off by seconds a day; the
-/// network's jitter stays below this.
+/// How far arrival may drift from the clock before it is set anew. A source's clock is off by
+/// seconds a day; the network's jitter stays below this.
 const MAX_DRIFT: u64 = 1_000_000_000;
 
 /// Media time to wall clock, held by one origin as long as it is true.
 ///
-/// The sender's wall clock counts where frames carry it. Otherwise the frame that took the shortest way tells: a cached GOP arrives
-/// late, and in a burst, so the offset of its first frame would date everything too late.
+/// The sender's wall clock counts where frames carry it. Otherwise the frame that took the shortest
+/// way tells: a cached GOP arrives late, and in a burst, so the offset of its first frame would
+/// date everything too late.
 #[derive(Debug, Default)]
 pub(super) struct ProgramClock {
     /// Wall clock minus media time, in nanoseconds.

@@ -3,7 +3,8 @@
 use arcly_core::TimeDelta;
 use std::collections::VecDeque;
 
-/// How many segments back a peak is looked for. A set of segments spans at most one and a half target durations.
+/// How many segments back a peak is looked for. A set of segments spans at most one and a half
+/// target durations.
 const MAX_SET: usize = 16;
 
 /// What the finished segments of a publish measured.
@@ -37,8 +38,9 @@ impl Rates {
         if self.recent.len() > MAX_SET {
             self.recent.pop_front();
         }
-        // RFC 8216 4.1: the peak segment bit rate is the largest of any contiguous set of segments whose duration is
-        // between 0.5 and 1.5 times the target duration. A segment longer than that counts alone.
+        // RFC 8216 4.1: the peak segment bit rate is the largest of any contiguous set of segments
+        // whose duration is between 0.5 and 1.5 times the target duration. A segment longer than
+        // that counts alone.
         let (mut set_bytes, mut set) = (0_u64, TimeDelta::ZERO);
         for (index, (bytes, duration)) in self.recent.iter().rev().enumerate() {
             set_bytes = set_bytes.saturating_add(*bytes);

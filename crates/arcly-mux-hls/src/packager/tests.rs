@@ -351,6 +351,31 @@ fn a_republish_goes_on_with_the_numbering() {
 }
 
 #[test]
+fn a_stream_is_served_from_three_segments_on_and_then_goes_on_being_served() {
+    let mut packager = packager();
+    configure(&mut packager);
+    stream(&mut packager, 0, 5_000, 2_000);
+    assert!(packager.poll_presentation().is_none());
+    packager.finish();
+    assert!(
+        matches!(packager.poll_presentation(), Some(Some(_))),
+        "there will be no more"
+    );
+    packager.clear();
+    assert!(matches!(packager.poll_presentation(), Some(None)));
+    packager.begin(Box::new(FakeMuxer::default()));
+    configure(&mut packager);
+    stream(&mut packager, 0, 1_000, 2_000);
+    packager.end();
+    assert!(matches!(packager.poll_presentation(), Some(Some(_))));
+    packager.begin(Box::new(FakeMuxer::default()));
+    assert!(
+        matches!(packager.poll_presentation(), Some(Some(_))),
+        "EXT-X-ENDLIST is taken off"
+    );
+}
+
+#[test]
 fn what_cannot_be_carried_is_refused_and_the_rest_goes_on() {
     let mut packager = packager();
     configure(&mut packager);

@@ -2,7 +2,8 @@
 
 use arcly_core::{MediaFrame, TimeDelta, Timestamp, TrackId};
 
-/// How far the lead track's DTS may step back before that counts as a break; sources that round stay below it.
+/// How far the lead track's DTS may step back before that counts as a break; sources that round
+/// stay below it.
 const MAX_BACKWARD: TimeDelta = TimeDelta::from_millis(1_000);
 
 /// After how many frames in a row off the timeline the timeline is taken to have moved.
@@ -19,7 +20,8 @@ pub(super) enum Verdict {
     Stray,
 }
 
-/// Follows the lead track: the first video track, or the first audio track where there is no video. Other tracks have to keep to it.
+/// Follows the lead track: the first video track, or the first audio track where there is no video.
+/// Other tracks have to keep to it.
 #[derive(Debug, Default)]
 pub(super) struct Timeline {
     lead: Option<Timestamp>,
@@ -33,7 +35,8 @@ impl Timeline {
         *self = Self::default();
     }
 
-    /// Judges `frame`. `starts` says that decoding can start with it; a gap of more than `max_gap` is a break.
+    /// Judges `frame`. `starts` says that decoding can start with it; a gap of more than `max_gap`
+    /// is a break.
     pub(super) fn judge(
         &mut self,
         frame: &MediaFrame,
@@ -79,8 +82,8 @@ impl Timeline {
             return Verdict::GoesOn;
         };
         let step = frame.dts.since(last);
-        // A flag on a frame with which nothing can start, and without a jump, says that frames were lost on the way. Decoders conceal
-        // that better than a cut would.
+        // A flag on a frame with which nothing can start, and without a jump, says that frames were
+        // lost on the way. Decoders conceal that better than a cut would.
         let flagged = frame.is_discontinuity() && starts;
         // Where it paused and the others went on, it is with them.
         let near_others = || {

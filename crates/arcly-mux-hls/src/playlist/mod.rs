@@ -12,7 +12,8 @@ use bytes::Bytes;
 /// The media type of playlists (RFC 8216 4).
 pub const MIME_TYPE: &str = "application/vnd.apple.mpegurl";
 
-/// A rendered playlist. Rendered once a change; a viewer with a query of its own gets a copy with that put after each URI.
+/// A rendered playlist. Rendered once a change; a viewer with a query of its own gets a copy with
+/// that put after each URI.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Playlist {
     text: Bytes,
@@ -27,7 +28,8 @@ impl Playlist {
         self.text.clone()
     }
 
-    /// The playlist with `?` and `query` after each URI. The query has to be valid in a URI, see RFC 3986 3.4.
+    /// The playlist with `?` and `query` after each URI. The query has to be valid in a URI, see
+    /// RFC 3986 3.4.
     #[must_use]
     pub fn with_query(&self, query: &str) -> Bytes {
         let mut text =
@@ -52,7 +54,8 @@ struct Lines {
 }
 
 impl Lines {
-    /// Starts with the lines that every playlist has. Version 3 covers all that is written: decimal EXTINF (RFC 8216 7).
+    /// Starts with the lines that every playlist has. Version 3 covers all that is written: decimal
+    /// EXTINF (RFC 8216 7).
     fn new() -> Self {
         Self {
             text: String::from("#EXTM3U\n#EXT-X-VERSION:3\n"),

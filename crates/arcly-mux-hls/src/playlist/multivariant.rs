@@ -21,7 +21,8 @@ impl MultivariantPlaylist<'_> {
         );
         // Writing to a string cannot fail.
         let mut attribute = |text: std::fmt::Arguments<'_>| _ = variant.write_fmt(text);
-        // Each format once, and none at all where one is unknown: a list must be complete (RFC 8216 4.3.4.2).
+        // Each format once, and none at all where one is unknown: a list must be complete (RFC 8216
+        // 4.3.4.2).
         let mut codecs: Vec<&str> = self
             .tracks
             .iter()

@@ -1,4 +1,5 @@
-//! Real media for the tests: made by ffmpeg, read from FLV, which keeps what an RTMP publisher would send.
+//! Real media for the tests: made by ffmpeg, read from FLV, which keeps what an RTMP publisher
+//! would send.
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
 
@@ -39,7 +40,8 @@ pub fn ffmpeg(args: &[&str]) -> Vec<u8> {
     output.stdout
 }
 
-/// Has ffmpeg encode an FLV file with these arguments after its inputs: one test picture (30 a second) and one beep.
+/// Has ffmpeg encode an FLV file with these arguments after its inputs: one test picture (30 a
+/// second) and one beep.
 pub fn encode_flv(path: &Path, seconds: &str, args: &[&str]) {
     let inputs = [
         "-y",
