@@ -1,0 +1,164 @@
+//! Renditions: packed once a stream, joined and left like the stream itself.
+#![allow(missing_docs, reason = "a test")]
+
+use arcly_core::{
+    CodecId, MediaFrame, Packager, Packet, Packets, StartAt, StreamHandle, StreamKey, StreamLimits,
+};
+use bytes::Bytes;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Packs each frame as its payload in brackets, with a header for joiners.
+struct Brackets {
+    packed: Arc<AtomicUsize>,
+    style: char,
+}
+
+impl Packager for Brackets {
+    type Packet = Packet;
+    type Variant = char;
+
+    fn variant(&self) -> char {
+        self.style
+    }
+
+    fn pack(&mut self, frame: &MediaFrame, _skipped: u64, out: &mut Packets<'_, Packet>) {
+        self.packed.fetch_add(1, Ordering::Relaxed);
+        let text = String::from_utf8_lossy(&frame.payload);
+        let packet = |text: String| Packet::new(Bytes::from(text), frame.dts);
+        if frame.is_config() {
+            out.set_preamble([packet(format!("header {text}"))]);
+        } else if frame.is_keyframe() {
+            out.push_sync(packet(format!("{}{text}", self.style)));
+        } else {
+            out.push(packet(format!("{}{text}", self.style)));
+        }
+    }
+}
+
+fn publish(stream: &StreamHandle, text: &'static str, key: bool) {
+    let frame = MediaFrame::new_video(
+        0,
+        0,
+        Bytes::from_static(text.as_bytes()),
+        CodecId::H264,
+        key,
+    );
+    stream
+        .publish_frame(if text.starts_with("config") {
+            frame.into_config()
+        } else {
+            frame
+        })
+        .expect("live");
+}
+
+fn stream() -> StreamHandle {
+    StreamHandle::standalone(StreamKey::new("live", "x"), StreamLimits::default())
+}
+
+#[tokio::test]
+async fn viewers_share_one_packager_and_each_starts_with_header_and_keyframe() {
+    let stream = stream();
+    publish(&stream, "config", false);
+    publish(&stream, "k1", true);
+    publish(&stream, "p1", false);
+    let packed = Arc::new(AtomicUsize::new(0));
+    let rendition = || {
+        stream.rendition(Brackets {
+            packed: Arc::clone(&packed),
+            style: '<',
+        })
+    };
+    let mut first = rendition().subscribe_from(StartAt::LatestKeyframe);
+    let mut second = rendition().subscribe_from(StartAt::LatestKeyframe);
+    for viewer in [&mut first, &mut second] {
+        for expected in ["header config", "<k1", "<p1"] {
+            assert_eq!(viewer.recv().await.expect("live").bytes, expected);
+        }
+    }
+    assert_eq!(
+        packed.load(Ordering::Relaxed),
+        3,
+        "packed once, not once a viewer"
+    );
+    publish(&stream, "k2", true);
+    assert_eq!(first.recv().await.expect("live").bytes, "<k2");
+    let mut late = rendition().subscribe_from(StartAt::LatestKeyframe);
+    assert_eq!(late.recv().await.expect("live").bytes, "header config");
+    assert_eq!(late.recv().await.expect("live").bytes, "<k2");
+    stream.end();
+    assert!(late.recv().await.is_none());
+    assert_eq!(second.recv().await.expect("buffered").bytes, "<k2");
+    assert!(second.recv().await.is_none());
+}
+
+#[tokio::test]
+async fn variants_are_packed_apart() {
+    let stream = stream();
+    publish(&stream, "k", true);
+    let packed = Arc::new(AtomicUsize::new(0));
+    let rendition = |style| {
+        stream.rendition(Brackets {
+            packed: Arc::clone(&packed),
+            style,
+        })
+    };
+    let mut angle = rendition('<').subscribe_from(StartAt::LatestKeyframe);
+    let mut round = rendition('(').subscribe_from(StartAt::LatestKeyframe);
+    assert_eq!(angle.recv().await.expect("live").bytes, "<k");
+    assert_eq!(round.recv().await.expect("live").bytes, "(k");
+}
+
+#[tokio::test]
+async fn a_rendition_goes_with_its_last_viewer() {
+    let stream = stream();
+    publish(&stream, "k", true);
+    let packed = Arc::new(AtomicUsize::new(0));
+    let rendition = || {
+        stream.rendition(Brackets {
+            packed: Arc::clone(&packed),
+            style: '<',
+        })
+    };
+    let mut viewer = rendition().subscribe_from(StartAt::LatestKeyframe);
+    assert!(viewer.recv().await.is_some());
+    assert_eq!(
+        stream.subscriber_count(),
+        1,
+        "the packager reads the stream"
+    );
+    drop(viewer);
+    while stream.subscriber_count() > 0 {
+        tokio::task::yield_now().await;
+    }
+    let mut again = rendition().subscribe_from(StartAt::LatestKeyframe);
+    assert_eq!(again.recv().await.expect("live").bytes, "<k");
+    assert_eq!(packed.load(Ordering::Relaxed), 2, "made anew");
+}
+
+struct Broken;
+
+impl Packager for Broken {
+    type Packet = Packet;
+    type Variant = ();
+
+    fn variant(&self) {}
+
+    fn pack(&mut self, _frame: &MediaFrame, _skipped: u64, _out: &mut Packets<'_, Packet>) {
+        panic!("a bug in a packager");
+    }
+}
+
+#[tokio::test]
+async fn a_packager_that_panics_ends_its_viewers_and_nobody_else() {
+    let stream = stream();
+    let mut others = stream.subscribe_from(StartAt::Live);
+    let mut viewer = stream
+        .rendition(Broken)
+        .subscribe_from(StartAt::LatestKeyframe);
+    publish(&stream, "k", true);
+    assert!(viewer.recv().await.is_none());
+    assert!(others.recv().await.is_some());
+    assert!(stream.is_live());
+}
