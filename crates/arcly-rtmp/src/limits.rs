@@ -4,19 +4,19 @@ use std::time::Duration;
 
 /// The limits of one connection. All are on by default; each says what raising it costs.
 ///
-/// A connection that has not been allowed to publish holds at most [`command_bytes`](Self::command_bytes) per message
-/// and [`buffered_bytes`](Self::buffered_bytes) in all; in practice a few KiB, since memory is only taken for bytes
-/// that arrived.
+/// A connection that has not been allowed to publish holds at most [`command_bytes`](Self::command_bytes) of partial
+/// messages; in practice a few KiB, since memory is only taken for bytes that arrived. A timeout of
+/// [`Duration::MAX`] never comes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
     /// The longest media message, in bytes, once publishing was allowed. The format stops at 16 777 215.
-    /// Default 8 MiB, four times a keyframe of a 100 Mbit/s intra-refresh-free 4K stream.
+    /// Default 8 MiB, twice what a 4K stream of 60 Mbit/s spends in half a second.
     /// Cost: a publisher can make a frame of this size, and the stream's log keeps it for a GOP.
     pub message_bytes: u32,
     /// The longest command or data message, and the longest message of any kind before publishing was allowed, in
     /// bytes. Default 256 KiB: `onMetaData` with embedded XMP reaches 100 KiB.
-    /// Cost: what an unauthorised peer can make us hold at once per chunk stream.
+    /// Cost: what an unauthorised peer can make us hold, over all its chunk streams.
     pub command_bytes: u32,
     /// The largest chunk size the peer may set, in bytes. Default 16 777 215, the format's own bound (RTMP 1.0,
     /// 5.4.1): chunks are not buffered, so a large one costs nothing but the peer's own interleaving.

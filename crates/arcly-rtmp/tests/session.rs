@@ -510,6 +510,25 @@ fn every_timeout_names_what_was_waited_for() {
 }
 
 #[test]
+fn timeouts_can_be_switched_off() {
+    let never = Duration::MAX;
+    let mut config = with_limits(|limits| {
+        (
+            limits.handshake_timeout,
+            limits.setup_timeout,
+            limits.idle_timeout,
+        ) = (never, never, never);
+    });
+    config.ping_interval = never;
+    let mut harness = Harness::new(config);
+    harness.advance(Duration::from_secs(3_600));
+    harness.receive(&handshake_bytes());
+    harness.send(&setup());
+    harness.advance(Duration::from_secs(3_600));
+    assert!(harness.error.is_none() && !harness.closed);
+}
+
+#[test]
 fn the_callers_delay_is_not_the_peers() {
     let mut harness = Harness::connected(Config::default());
     harness.grant = false;

@@ -169,7 +169,7 @@ impl Connection {
                     handshake.complete();
                 }
                 let app = connect.application();
-                debug!(peer = %self.peer, app, client = connect.flash_version, "connected");
+                debug!(app, client = connect.flash_version, "connected");
                 // The stream's name comes later; any valid one shows whether the application's is.
                 let result = match StreamKey::new(app, "-").validate() {
                     Ok(()) => self.session.accept_connect(now()),
@@ -186,7 +186,7 @@ impl Connection {
             Event::Frame(stream, frame) => self.frame(stream, frame),
             Event::Notice(stream, notice) => {
                 if let Some(publication) = self.publication(stream) {
-                    warn!(peer = %self.peer, stream = %publication.key(), "{notice}");
+                    warn!(stream = %publication.key(), "{notice}");
                 }
             }
             Event::PublishEnded(stream, drops) => {
@@ -194,7 +194,7 @@ impl Connection {
                     return;
                 };
                 let key = publication.key().clone();
-                info!(peer = %self.peer, stream = %key, ?drops, "publishing ended");
+                info!(stream = %key, ?drops, "publishing ended");
                 if let Err(error) = publication.finish().await {
                     warn!(stream = %key, %error, "a publish session could not be released");
                 }
@@ -216,7 +216,7 @@ impl Connection {
             .protocol(NAME);
         let result = match self.ctx.open_publish_with(request).await {
             Ok(publication) => {
-                info!(peer = %self.peer, stream = %key, "publishing");
+                info!(stream = %key, "publishing");
                 self.publications.push((stream, publication));
                 self.session.accept_publish(stream, now())
             }
@@ -238,7 +238,7 @@ impl Connection {
             Ok(_subscribers) => {}
             Err(StreamError::SessionEnded { reason, .. }) => self.end(stream, reason),
             // Refused for its size or the like; the engine has told its observers.
-            Err(error) => debug!(peer = %self.peer, %error, "frame refused"),
+            Err(error) => debug!(%error, "frame refused"),
         }
     }
 
@@ -309,7 +309,7 @@ impl Connection {
 
     fn closed_by_peer(&mut self) -> Result<(), ConnectionError> {
         for (_, publication) in self.publications.drain(..) {
-            info!(peer = %self.peer, stream = %publication.key(), "the publisher closed its connection");
+            info!(stream = %publication.key(), "the publisher closed its connection");
         }
         if self.heard && self.handshake.is_some() {
             return Err(ConnectionError::ClosedInHandshake);

@@ -170,7 +170,7 @@ impl ServerSession {
         self.send_status(stream, level, code, "publishing has ended");
         if self.publications().next().is_none() && matches!(self.stage, Stage::Chunks(_)) {
             self.timers
-                .set(Timer::Setup, now + self.config.limits.setup_timeout);
+                .set(Timer::Setup, now, self.config.limits.setup_timeout);
         }
     }
 }

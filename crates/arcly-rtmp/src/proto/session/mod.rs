@@ -37,7 +37,7 @@ use bytes::BytesMut;
 use flow::{AckWindow, Rate};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use streams::MessageStream;
 use timers::{Timer, Timers};
 
@@ -106,12 +106,15 @@ mod chunk_stream {
     pub(super) const STATUS: u8 = 5;
 }
 
+/// The deadline where none is set, since all timeouts are too long to be represented.
+const FAR: Duration = Duration::from_secs(365 * 24 * 3600);
+
 impl ServerSession {
     /// A session for a connection that was made `now`.
     #[must_use]
     pub fn new(config: Config, now: Instant) -> Self {
         let mut timers = Timers::default();
-        timers.set(Timer::Handshake, now + config.limits.handshake_timeout);
+        timers.set(Timer::Handshake, now, config.limits.handshake_timeout);
         Self {
             amf: amf0::Limits::from(&config.limits),
             stage: Stage::Handshake(ServerHandshake::default()),
@@ -157,9 +160,9 @@ impl ServerSession {
         if !self.out.is_empty() {
             return Output::Transmit(self.out.split().freeze());
         }
-        match (&self.stage, self.timers.next()) {
-            (Stage::Closing, _) | (_, None) => Output::Close,
-            (_, Some(deadline)) => Output::Timeout(deadline),
+        match self.stage {
+            Stage::Closing => Output::Close,
+            _ => Output::Timeout(self.timers.next().unwrap_or(self.started + FAR)),
         }
     }
 
@@ -181,7 +184,7 @@ impl ServerSession {
         };
         self.reply_connect(transaction);
         self.timers
-            .set(Timer::Setup, now + self.config.limits.setup_timeout);
+            .set(Timer::Setup, now, self.config.limits.setup_timeout);
         self.resume(now)
     }
 
@@ -272,7 +275,7 @@ impl ServerSession {
             )));
             self.timers.clear(Timer::Handshake);
             self.timers
-                .set(Timer::Setup, now + self.config.limits.setup_timeout);
+                .set(Timer::Setup, now, self.config.limits.setup_timeout);
             self.heard(now);
         }
         while self.awaited.is_none() {
@@ -309,9 +312,8 @@ impl ServerSession {
     fn heard(&mut self, now: Instant) {
         if matches!(self.stage, Stage::Chunks(_)) {
             self.timers
-                .set(Timer::Idle, now + self.config.limits.idle_timeout);
-            self.timers
-                .set(Timer::Ping, now + self.config.ping_interval);
+                .set(Timer::Idle, now, self.config.limits.idle_timeout);
+            self.timers.set(Timer::Ping, now, self.config.ping_interval);
         }
     }
 
@@ -328,8 +330,7 @@ impl ServerSession {
                 Timer::Setup => ("the request to publish", limits.setup_timeout),
                 Timer::Idle => ("the next byte of the peer", limits.idle_timeout),
                 Timer::Ping => {
-                    self.timers
-                        .set(Timer::Ping, now + self.config.ping_interval);
+                    self.timers.set(Timer::Ping, now, self.config.ping_interval);
                     let millis = now.duration_since(self.started).as_millis() as u32;
                     self.send_control(Control::User(UserControl::PingRequest(millis)));
                     continue;
@@ -345,6 +346,7 @@ impl ServerSession {
         let limits = ReaderLimits::from(&self.config.limits);
         ReaderLimits {
             message_bytes: limits.message_bytes.min(limits.command_bytes),
+            buffered_bytes: limits.buffered_bytes.min(limits.command_bytes as usize),
             ..limits
         }
     }

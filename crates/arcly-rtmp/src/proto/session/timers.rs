@@ -1,6 +1,6 @@
 //! The deadlines of a session.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,8 +22,9 @@ const ALL: [Timer; 4] = [Timer::Handshake, Timer::Setup, Timer::Idle, Timer::Pin
 pub(super) struct Timers([Option<Instant>; ALL.len()]);
 
 impl Timers {
-    pub(super) fn set(&mut self, timer: Timer, deadline: Instant) {
-        self.slot(timer, Some(deadline));
+    /// Sets `timer` to go off `after` from `now`; never where that is too far to be represented.
+    pub(super) fn set(&mut self, timer: Timer, now: Instant, after: Duration) {
+        self.slot(timer, now.checked_add(after));
     }
 
     pub(super) fn clear(&mut self, timer: Timer) {
