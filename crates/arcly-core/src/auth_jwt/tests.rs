@@ -488,6 +488,20 @@ fn weak_and_wrong_keys_are_refused() {
             "{pem}"
         );
     }
+    // RFC 8410, section 4, but with 31 bytes of key.
+    let der = [
+        &[
+            0x30, 0x29, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x20, 0x00,
+        ][..],
+        &[7; 31],
+    ]
+    .concat();
+    let base64 = base64::engine::general_purpose::STANDARD.encode(der);
+    let short = format!("-----BEGIN PUBLIC KEY-----\n{base64}\n-----END PUBLIC KEY-----\n");
+    assert_eq!(
+        error(JwtKey::public_key_pem(JwtAlgorithm::EdDsa, &short)),
+        JwtKeyError::Malformed
+    );
     assert_eq!(JwtAuthenticator::new([]).map(drop), Err(JwtKeyError::NoKey));
     let many = std::iter::repeat_with(|| JwtKey::hs256(SECRET).unwrap());
     assert_eq!(

@@ -236,6 +236,52 @@ async fn shutdown_drains_until_the_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn when_the_server_has_returned_no_handler_runs() {
+    struct Running(Arc<AtomicUsize>);
+    impl Drop for Running {
+        fn drop(&mut self) {
+            self.0.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+    let count = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&count);
+    let handler = move |connection: TcpConnection| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        let running = Running(Arc::clone(&counted));
+        async move {
+            connection.handshake.complete();
+            std::future::pending::<()>().await;
+            drop(running);
+            Ok::<(), io::Error>(())
+        }
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let shutdown = CancellationToken::new();
+    // In the test's own task, so that no other gets a turn between the return and the look.
+    let served = async {
+        let config = TcpIngestConfig::new("test");
+        run_tcp_ingest_server(listener, config, shutdown.clone(), handler)
+            .await
+            .unwrap();
+        count.load(Ordering::Relaxed)
+    };
+    let client = async {
+        let streams = [
+            TcpStream::connect(address).await.unwrap(),
+            TcpStream::connect(address).await.unwrap(),
+        ];
+        while count.load(Ordering::Relaxed) < 2 {
+            tokio::task::yield_now().await;
+        }
+        shutdown.cancel();
+        streams
+    };
+    let (left, _streams) = tokio::join!(served, client);
+    assert_eq!(left, 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn shutdown_does_not_wait_when_all_are_gone() {
     let running = start(TcpIngestConfig::new("test"), echo).await;
     let _polite = running.greet().await;

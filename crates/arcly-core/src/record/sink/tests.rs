@@ -308,6 +308,38 @@ async fn a_failing_store_is_reported_once_and_tried_again() {
 }
 
 #[tokio::test]
+async fn a_second_outage_is_reported_again() {
+    let storage = Faulty::default();
+    let (config, events) = observed();
+    let mut sink = sink(storage.clone(), config);
+    for _ in 0..2 {
+        let from = sink.n as i64 * 100;
+        feed(&mut sink, gops(from, 5)).await;
+        storage.fails.store(true, Ordering::Relaxed);
+        feed(&mut sink, gops(from + 5, 3)).await;
+        storage.fails.store(false, Ordering::Relaxed);
+    }
+    let failures = take(&events)
+        .iter()
+        .filter(|event| *event == "failed")
+        .count();
+    assert_eq!(failures, 2);
+}
+
+#[tokio::test]
+async fn the_back_off_is_bounded() {
+    let storage = Faulty::default();
+    storage.fails.store(true, Ordering::Relaxed);
+    let (config, events) = observed();
+    let mut sink = sink(storage, config);
+    feed(&mut sink, gops(0, 600)).await;
+    assert_eq!(take(&events), ["failed"]);
+    assert_eq!(sink.outage.unwrap().backoff, RecordingConfig::MAX_BACKOFF);
+    // 1 + 2 + 4 + 8 + 16 + 32 s, then every 60.
+    assert!((12..18).contains(&sink.n), "{} attempts", sink.n);
+}
+
+#[tokio::test]
 async fn a_full_store_keeps_what_it_has() {
     let storage = MemoryStorage::new(150);
     let (config, events) = observed();

@@ -217,4 +217,20 @@ mod tests {
             assert_eq!(parse_hidden_path(Path::new(other)), None, "{other}");
         }
     }
+
+    #[test]
+    fn a_file_that_lost_its_name_is_not_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let file = File::create(&path).unwrap();
+        assert!(lock_while_named(&file, &path).unwrap());
+        let other = File::open(&path).unwrap();
+        assert!(!lock_while_named(&other, &path).unwrap(), "it is locked");
+        file.unlock().unwrap();
+        fs::remove_file(&path).unwrap();
+        assert!(
+            !lock_while_named(&other, &path).unwrap(),
+            "a recovery was faster"
+        );
+    }
 }

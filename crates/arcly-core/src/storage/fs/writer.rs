@@ -5,7 +5,6 @@ use super::{ObjectWriter, run_blocking};
 use crate::Result;
 use async_trait::async_trait;
 use bytes::Bytes;
-use std::fs::File;
 use std::io::{self, IoSlice, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -131,7 +130,7 @@ impl ObjectWriter for FsWriter {
     }
 }
 
-fn write_all_vectored(file: &mut File, chunks: &[Bytes]) -> io::Result<()> {
+fn write_all_vectored(file: &mut impl Write, chunks: &[Bytes]) -> io::Result<()> {
     let mut slices: Vec<IoSlice<'_>> = chunks.iter().map(|chunk| IoSlice::new(chunk)).collect();
     let mut rest = slices.as_mut_slice();
     while !rest.is_empty() {
@@ -143,4 +142,40 @@ fn write_all_vectored(file: &mut File, chunks: &[Bytes]) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes three bytes at a time, and is interrupted every other time.
+    #[derive(Default)]
+    struct Slow {
+        taken: Vec<u8>,
+        calls: usize,
+    }
+
+    impl Write for Slow {
+        fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+            self.calls += 1;
+            if self.calls % 2 == 1 {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            let length = data.len().min(3);
+            self.taken.extend_from_slice(&data[..length]);
+            Ok(length)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn short_writes_are_continued() {
+        let chunks: Vec<Bytes> = ["a", "bcdefgh", "ij", "klm"].map(Bytes::from).into();
+        let mut slow = Slow::default();
+        write_all_vectored(&mut slow, &chunks).unwrap();
+        assert_eq!(slow.taken, b"abcdefghijklm");
+    }
 }
