@@ -1,18 +1,21 @@
-//! The one place of the kernel that reads clocks.
+//! The one place of the kernel that reads clocks, beside [`TimeSource`].
 
+use crate::TimeSource;
 use std::time::{Duration, SystemTime};
 
-/// Monotonic time since the engine was built, and wall-clock time. Follows tokio's paused clock in tests.
-#[derive(Debug, Clone, Copy)]
+/// Monotonic time since the engine was built, which follows tokio's paused clock in tests, and the time of day.
+#[derive(Debug, Clone)]
 pub(crate) struct Clock {
     origin: tokio::time::Instant,
+    wall: TimeSource,
 }
 
 impl Clock {
     #[expect(clippy::disallowed_methods, reason = "the kernel's clock")]
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(wall: TimeSource) -> Self {
         Self {
             origin: tokio::time::Instant::now(),
+            wall,
         }
     }
 
@@ -21,8 +24,7 @@ impl Clock {
         tokio::time::Instant::now().saturating_duration_since(self.origin)
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the kernel's clock")]
     pub(crate) fn wall(&self) -> SystemTime {
-        SystemTime::now()
+        self.wall.now()
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::audit::{AuditRecord, AuditSink};
 use crate::clock::Clock;
-use crate::{AppName, EndReason, StreamKey};
+use crate::{AppName, EndReason, StreamKey, TimeSource};
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -317,7 +317,7 @@ impl Reporter {
 
     /// One that nobody listens to.
     pub(crate) fn silent() -> Self {
-        Self::new(Clock::new(), Vec::new(), Vec::new())
+        Self::new(Clock::new(TimeSource::system()), Vec::new(), Vec::new())
     }
 
     pub(crate) fn report(&self, kind: EventKind) {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-/// Where the recorder and the token check read the time of day: the system's clock, or a test's own.
+/// Where the engine, the recorder and the token check read the time of day: the system's clock, or a test's own.
 ///
 /// ```
 /// use arcly_core::TimeSource;

@@ -2,7 +2,7 @@
 
 use super::{AppSpec, Engine, Settings};
 use crate::audit::AuditSink;
-use crate::{AllowAll, Authenticator, InboundProtocol, Observer};
+use crate::{AllowAll, Authenticator, InboundProtocol, Observer, TimeSource};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +15,7 @@ pub struct EngineBuilder {
     pub(super) observers: Vec<Arc<dyn Observer>>,
     pub(super) audit: Vec<Arc<dyn AuditSink>>,
     pub(super) protocols: Vec<Box<dyn InboundProtocol>>,
+    pub(super) time_source: TimeSource,
 }
 
 impl EngineBuilder {
@@ -31,6 +32,7 @@ impl EngineBuilder {
             observers: Vec::new(),
             audit: Vec::new(),
             protocols: Vec::new(),
+            time_source: TimeSource::system(),
         }
     }
 
@@ -87,6 +89,13 @@ impl EngineBuilder {
     #[must_use]
     pub fn audit(mut self, sink: impl AuditSink) -> Self {
         self.audit.push(Arc::new(sink));
+        self
+    }
+
+    /// Takes the time of day of events and audit records from `source`. Default: the system's clock.
+    #[must_use]
+    pub fn time_source(mut self, source: TimeSource) -> Self {
+        self.time_source = source;
         self
     }
 

@@ -93,7 +93,7 @@ impl Engine {
 
     fn new(builder: EngineBuilder) -> Arc<Self> {
         let reporter = Arc::new(Reporter::new(
-            Clock::new(),
+            Clock::new(builder.time_source),
             builder.observers,
             builder.audit,
         ));
