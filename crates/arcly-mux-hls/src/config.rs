@@ -14,9 +14,9 @@ pub struct HlsConfig {
     /// target duration. It is then cut where it stands, and its successor is not independent.
     /// TARGETDURATION never exceeds one and a half times this, and one second more.
     pub max_segment_duration: Duration,
-    /// How much media time the start is held back until the codec configs of both a video and an
-    /// audio track are known. Default: 1 s. A track that turns up later joins at the next cut,
-    /// after an EXT-X-DISCONTINUITY.
+    /// How much media time the start is held back until the codec configs of both a video and an audio
+    /// track are known. Default: 1 s. A track that turns up later joins at the next cut, and the playlist
+    /// starts anew there.
     pub start_wait: Duration,
     /// How many segments the media playlist lists. Default: 6, at least 3. More are listed where
     /// these are shorter than three target durations (RFC 8216 6.2.2).

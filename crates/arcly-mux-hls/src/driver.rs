@@ -106,7 +106,7 @@ impl HlsOrigin {
         &self,
         key: &StreamKey,
         frames: Subscription,
-    ) -> impl Future<Output = ()> + Send + 'static {
+    ) -> impl Future<Output = ()> + Send + use<> + 'static {
         let run = Run::begin(self, key);
         let (key, config) = (key.clone(), self.shared.config.clone());
         async move {

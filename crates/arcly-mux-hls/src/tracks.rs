@@ -159,6 +159,17 @@ impl Tracks {
         Some((lead.config.track, lead.config.kind))
     }
 
+    /// Kind and codec of each track in the segments, in an order of their own: what a player sets up.
+    pub(crate) fn signature(&self) -> Vec<(MediaKind, &'static str)> {
+        let kinds = self
+            .tracks
+            .iter()
+            .map(|track| (track.config.kind, track.config.codec.name()));
+        let mut signature: Vec<_> = kinds.collect();
+        signature.sort_unstable();
+        signature
+    }
+
     /// What playlists say about the tracks in the segments.
     pub(crate) fn descriptions(&self) -> impl Iterator<Item = &Description> {
         self.tracks.iter().map(|track| &track.description)

@@ -94,11 +94,16 @@ impl Window {
         self.has_history
     }
 
-    /// Lets go of all segments; the numbering goes on.
-    pub(crate) fn clear(&mut self) {
+    /// Takes all segments off the list. They stay available to players that saw them there.
+    pub(crate) fn delist_all(&mut self) {
         while self.listed > 0 {
             self.delist();
         }
+    }
+
+    /// Lets go of all segments; the numbering goes on.
+    pub(crate) fn clear(&mut self) {
+        self.delist_all();
         self.segments.clear();
         self.bytes = 0;
     }

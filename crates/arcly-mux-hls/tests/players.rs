@@ -129,6 +129,42 @@ async fn ffmpeg_plays_sound_that_starts_late() {
 }
 
 #[tokio::test]
+async fn ffmpeg_plays_sound_whose_config_comes_late() {
+    let (_, mut frames) = test_stream("hls-late-config", "8");
+    // Neither config nor sound before 3 s; it joins at the keyframe at 4 s.
+    let config = frames
+        .iter()
+        .position(|frame| frame.is_audio() && frame.is_config());
+    let mut config = frames.remove(config.expect("there is sound"));
+    config.pts = 3_000.into();
+    config.dts = config.pts;
+    frames.retain(|frame| frame.is_video() || frame.pts.as_millis() > 3_000);
+    let at = frames
+        .iter()
+        .position(|frame| frame.dts.as_millis() > 3_000)
+        .expect("8 s of video");
+    frames.insert(at, config);
+    let origin = origin(whole());
+    let (handle, _run) = publish(&origin);
+    feed(&handle, &frames).await;
+    handle.end();
+    settle().await;
+    let url = url(serve(origin).await);
+    blocking(move || {
+        let joined = frames
+            .iter()
+            .position(|frame| frame.is_keyframe() && frame.dts.as_millis() > 3_000);
+        // What was made before the sound came is not listed with it.
+        let listed = &frames[joined.expect("a keyframe follows")..];
+        let (probed, expected) = (probe(Path::new(&url)), expected(listed, TIMESTAMP_BASE));
+        for track in [TrackId::VIDEO, TrackId::AUDIO] {
+            assert_eq!(of_track(&probed, track), of_track(&expected, track));
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn gstreamer_plays_to_the_end() {
     let (flv, frames) = test_stream("hls-gstreamer", "6");
     let origin = origin(whole());

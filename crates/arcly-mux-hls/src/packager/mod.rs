@@ -51,6 +51,8 @@ pub struct HlsPackager {
     /// What the multivariant playlist says: of the running publish, or else of the last one.
     rates: Rates,
     tracks: Tracks,
+    /// The tracks in the listed segments.
+    signature: Vec<(MediaKind, &'static str)>,
     extension: &'static str,
     mime_type: &'static str,
 }
@@ -134,6 +136,7 @@ impl HlsPackager {
             is_served: false,
             rates: Rates::default(),
             tracks: Tracks::default(),
+            signature: Vec::new(),
             extension: "",
             mime_type: "",
         }
@@ -338,6 +341,12 @@ impl HlsPackager {
             return outcome;
         }
         publish.muxer.write(frame)?;
+        if publish.open.is_none() {
+            self.relist();
+        }
+        let Some(publish) = &mut self.publish else {
+            return outcome;
+        };
         publish.waiting = None;
         publish.clock.observe(frame, now);
         let open = publish.open.get_or_insert_with(|| OpenSegment {
@@ -348,6 +357,21 @@ impl HlsPackager {
         });
         open.pictures += u64::from(is_lead && frame.is_video());
         outcome
+    }
+
+    /// Starts the list anew where the segment that begins has other tracks than those listed.
+    ///
+    /// RFC 8216 would have a discontinuity, but players set up their decoders once: Chromium's own gives up
+    /// on a list in which a track turns up ("unexpected audio track"), hls.js 1.7 stops, ffmpeg never
+    /// plays the track. Whoever comes to a list of one kind plays it; and where nothing had been served
+    /// yet, nobody notices.
+    fn relist(&mut self) {
+        let signature = self.tracks.signature();
+        if signature != self.signature {
+            self.window.delist_all();
+            self.is_served = false;
+            self.signature = signature;
+        }
     }
 
     /// Closes the open segment at a break of the timeline, which `frame` starts anew.
