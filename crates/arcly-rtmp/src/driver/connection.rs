@@ -114,6 +114,8 @@ impl Connection {
                     if self.read()?.is_break() {
                         return self.closed_by_peer();
                     }
+                    // A socket that always has more must not keep the thread from the others.
+                    tokio::task::consume_budget().await;
                 }
                 Woken::Deadline => self.handle(Input::Timeout),
             }
@@ -147,6 +149,7 @@ impl Connection {
     ) -> Result<Option<Instant>, ConnectionError> {
         loop {
             match self.session.poll_output() {
+                Output::Event(Event::Frame(stream, frame)) => self.frame(stream, frame),
                 Output::Event(event) => {
                     tokio::select! {
                         biased;
@@ -245,7 +248,9 @@ impl Connection {
     /// Tells the peer that the host has ended a publication.
     fn end(&mut self, stream: MessageStreamId, reason: EndReason) {
         if self.take(stream).is_some() {
-            self.failure = Some(ConnectionError::Ended(reason));
+            if reason != EndReason::Shutdown {
+                self.failure = Some(ConnectionError::Ended(reason));
+            }
             self.session
                 .end_publish(stream, end(reason), &reason.to_string());
         }

@@ -19,7 +19,7 @@ const NAME: &str = "rtmp";
 
 /// RTMP publishers in: an [`InboundProtocol`] for [`Engine::serve`](arcly_core::Engine::serve).
 ///
-/// One task a connection. A connection costs about 2 KiB until it publishes, and no read buffer of its own ever: all on
+/// One task a connection. A connection costs a few KiB until it publishes, and no read buffer of its own ever: all on
 /// one thread share one. Who is refused or fails gets the fitting status, one log line says whose connection it was
 /// and why, and nobody else notices.
 #[derive(Debug)]

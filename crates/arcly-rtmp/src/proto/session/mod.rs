@@ -58,7 +58,8 @@ use timers::{Timer, Timers};
 /// Events come before the bytes to transmit, so that a reply is only sent once its event was acted on, and all the
 /// bytes that a call makes come as one [`Output::Transmit`].
 ///
-/// Memory: about 1 KiB, and what [`Limits`](crate::Limits) says. Between two polls, output is bounded by a small multiple
+/// Memory: below 1 KiB, 3 KiB more from the first byte to the end of the handshake, and what
+/// [`Limits`](crate::Limits) says. Between two polls, output is bounded by a small multiple
 /// of the input: at worst an event of 100 bytes for three bytes.
 #[derive(Debug)]
 pub struct ServerSession {
@@ -418,5 +419,24 @@ impl ServerSession {
         self.held = Vec::new();
         self.awaited = None;
         self.stage = Stage::Closing;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_stays_below_a_kibibyte() {
+        assert!(
+            size_of::<ServerSession>() < 1024,
+            "{}",
+            size_of::<ServerSession>()
+        );
+        assert!(
+            size_of::<ChunkReader>() < 256,
+            "{}",
+            size_of::<ChunkReader>()
+        );
     }
 }
