@@ -15,14 +15,14 @@ pub enum RecordingEvent {
     Finished {
         /// The object's name.
         object: String,
-        /// Its size.
+        /// Its size; after a failure of the store, how much of it is known to be there.
         bytes: u64,
-        /// How many media frames are in it.
+        /// How many media frames are in it; after a failure, as for `bytes`.
         frames: u64,
         /// From its first frame to its last, in decode order.
         duration: TimeDelta,
     },
-    /// The store failed. Reported once; the next [`Started`](Self::Started) says that it works again.
+    /// The store failed. Reported once, until a [`Started`](Self::Started) says that it works again.
     Failed {
         /// The object that was being written, or created.
         object: String,

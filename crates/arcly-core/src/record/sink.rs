@@ -67,13 +67,15 @@ pub struct RecordingSink<B: StorageBackend> {
     acknowledged: u64,
 }
 
-/// The store is failing.
+/// The store is failing, or has been until recently: a disk that is nearly full takes the beginning of a file, and no more.
 #[derive(Debug, Clone, Copy)]
 struct Outage {
     /// DTS at the last failure.
     since: Timestamp,
-    /// How long nothing is tried.
+    /// How long nothing is tried after it, and how long a file then has to do well for the outage to be over.
     backoff: TimeDelta,
+    /// Whether the failure has been reported, and nothing else since.
+    reported: bool,
 }
 
 impl<B: StorageBackend> RecordingSink<B> {
@@ -197,11 +199,15 @@ impl<B: StorageBackend> RecordingSink<B> {
             // A store that takes nothing shows it here, before anyone is told that there is a file.
             file.sync().await?;
             let object = file.object.clone();
-            self.outage = None;
+            if let Some(outage) = &mut self.outage {
+                outage.reported = false;
+            }
             self.report_missed();
             self.report(RecordingEvent::Started { object });
         } else if file.is_sync_due(now, self.config.sync_interval) {
             file.sync().await?;
+            let since_start = now - file.open().start;
+            self.outage = self.outage.filter(|outage| since_start < outage.backoff);
         }
         Ok(())
     }
@@ -256,15 +262,20 @@ impl<B: StorageBackend> RecordingSink<B> {
     }
 
     fn failed(&mut self, object: String, error: StreamError, at: Timestamp) {
-        let backoff = match self.outage {
+        let before = self.outage;
+        let backoff = match before {
             None => self.config.backoff,
             Some(outage) => (outage.backoff + outage.backoff).min(RecordingConfig::MAX_BACKOFF),
         };
-        let first = self.outage.replace(Outage { since: at, backoff }).is_none();
-        if first {
-            self.report(RecordingEvent::Failed { object, error });
-        } else {
+        self.outage = Some(Outage {
+            since: at,
+            backoff,
+            reported: true,
+        });
+        if before.is_some_and(|outage| outage.reported) {
             debug!(stream = %self.key, object, error = describe(&error), "recording still fails");
+        } else {
+            self.report(RecordingEvent::Failed { object, error });
         }
     }
 
@@ -328,7 +339,8 @@ impl<B: StorageBackend> MediaSink for RecordingSink<B> {
     async fn send_frame(&mut self, frame: &MediaFrame, skipped: u64) -> Result<()> {
         if skipped > 0 {
             self.missed += skipped;
-            if self.outage.is_none() {
+            // While nothing is written, they add to what the next file's beginning reports.
+            if self.file.is_some() {
                 self.report_missed();
             }
         }

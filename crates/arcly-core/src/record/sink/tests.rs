@@ -327,6 +327,32 @@ async fn a_second_outage_is_reported_again() {
 }
 
 #[tokio::test]
+async fn a_store_that_takes_beginnings_only_is_tried_ever_less() {
+    let storage = Faulty::default();
+    let (config, events) = observed();
+    let mut sink = sink(storage.clone(), config);
+    let mut files = 0;
+    for frame in gops(0, 300) {
+        // Each file's first sync succeeds, each further one fails.
+        storage.fails.store(sink.file.is_some(), Ordering::Relaxed);
+        sink.send_frame(&frame, 0).await.unwrap();
+        files = files.max(sink.n);
+    }
+    // They fail after 2 s; backed off 1, 2, 4 … 32 s, then 60.
+    assert!((8..13).contains(&files), "{files}");
+    let seen = take(&events);
+    let failures = seen.iter().filter(|event| *event == "failed").count();
+    let starts = seen
+        .iter()
+        .filter(|event| event.starts_with("started"))
+        .count();
+    assert!(
+        starts - failures <= 1,
+        "what works again and fails again is reported again: {seen:?}"
+    );
+}
+
+#[tokio::test]
 async fn the_back_off_is_bounded() {
     let storage = Faulty::default();
     storage.fails.store(true, Ordering::Relaxed);
