@@ -5,6 +5,7 @@ use crate::clock::Clock;
 use crate::{AppName, EndReason, StreamKey, TimeSource};
 use std::fmt;
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::SystemTime;
 use tokio::sync::broadcast;
@@ -243,7 +244,7 @@ impl EventKind {
 }
 
 /// Is told each event at once, in the task where it happens: the publisher's for most, so an implementation must be
-/// quick and must not block. For anything slower, subscribe to the [`EventBus`].
+/// quick and must not block. For anything slower, subscribe to the [`EventBus`]. One that panics is logged, and harms nobody else.
 pub trait Observer: Send + Sync + 'static {
     /// Takes one event.
     fn on_event(&self, event: &Event);
@@ -326,7 +327,11 @@ impl Reporter {
             kind,
         };
         for observer in &self.observers {
-            observer.on_event(&event);
+            // Some events are reported while a task unwinds, where another panic would abort the process.
+            let told = catch_unwind(AssertUnwindSafe(|| observer.on_event(&event)));
+            if told.is_err() {
+                tracing::error!(event = event.kind.name(), "an observer panicked");
+            }
         }
         // An error means that nobody has subscribed.
         let _ = self.events.send(Arc::new(event));

@@ -274,3 +274,20 @@ async fn the_life_of_a_stream_is_told_to_observers_and_to_the_bus() {
         assert_eq!(bus.recv().await.expect("the bus tells the same").kind, kind);
     }
 }
+
+#[tokio::test]
+async fn an_observer_that_panics_harms_nobody() {
+    let seen = Arc::new(Mutex::new(0));
+    let counter = Arc::clone(&seen);
+    let engine = Engine::builder()
+        .application(AppSpec::new("live"))
+        .observer(|_: &Event| panic!("a bug in an observer"))
+        .observer(move |_: &Event| *counter.lock().expect("whole") += 1)
+        .build();
+    let session = IngestContext::new(engine.clone())
+        .open_publish(cam())
+        .await
+        .expect("free");
+    session.finish().await.expect("finished");
+    assert_eq!(*seen.lock().expect("whole"), 2);
+}

@@ -2,7 +2,7 @@
 
 use super::Engine;
 use crate::EndReason;
-use std::sync::Arc;
+use std::sync::Weak;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -43,44 +43,43 @@ impl Engine {
         of_apps.chain(self.settings.idle_timeout).min()
     }
 
-    /// Starts the reaper, if there is a timeout, it does not run yet, and there is a runtime to run it on. It ends with the engine,
-    /// and while no stream is live.
+    /// Starts the reaper, if there is a timeout, it does not run yet, and there is a runtime to run it on. It ends with the engine.
     pub(super) fn ensure_reaper(&self) {
-        let Some(timeout) = self.shortest_timeout() else {
-            return;
-        };
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             return;
         };
-        if self.reaper_runs.swap(true, Ordering::AcqRel) {
+        if self.shortest_timeout().is_none() || self.reaper_runs.swap(true, Ordering::AcqRel) {
             return;
         }
-        let engine = self.this.clone();
-        let pause = (timeout / LOOKS_PER_TIMEOUT).max(SHORTEST_PAUSE);
+        let guard = ReaperGuard(self.this.clone());
         runtime.spawn(async move {
-            loop {
+            // Asked anew each time: applications come and go.
+            while let Some(pause) = guard.pause() {
                 tokio::time::sleep(pause).await;
-                let Some(engine) = engine.upgrade() else {
+                let Some(engine) = guard.0.upgrade() else {
                     return;
                 };
                 engine.reap();
-                if engine.stop_reaper_when_idle() {
-                    return;
-                }
             }
         });
     }
+}
 
-    fn stop_reaper_when_idle(self: &Arc<Self>) -> bool {
-        // Under the lock under which streams start, so that one that starts now either is seen here or starts the reaper anew.
-        let streams = self
-            .streams
-            .write()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        let idle = streams.is_empty();
-        if idle {
-            self.reaper_runs.store(false, Ordering::Release);
+/// Owned by the reaper's task: when it ends, also because its runtime is shut down, the next stream starts another.
+struct ReaperGuard(Weak<Engine>);
+
+impl ReaperGuard {
+    /// How long to wait before the next look; `None` once the engine is gone or no timeout is in force.
+    fn pause(&self) -> Option<Duration> {
+        let timeout = self.0.upgrade()?.shortest_timeout()?;
+        Some((timeout / LOOKS_PER_TIMEOUT).max(SHORTEST_PAUSE))
+    }
+}
+
+impl Drop for ReaperGuard {
+    fn drop(&mut self) {
+        if let Some(engine) = self.0.upgrade() {
+            engine.reaper_runs.store(false, Ordering::Release);
         }
-        idle
     }
 }

@@ -148,21 +148,38 @@ impl LiveStream {
         if let Some(reason) = self.end_reason() {
             return Err(self.ended_error(reason));
         }
-        let track = self.admit(&frame).inspect_err(|error| {
-            self.reporter.report(EventKind::FrameRefused {
-                key: self.key.clone(),
-                error: error.to_string(),
-            });
-        })?;
+        let max = self.limits.max_frame_bytes;
+        if frame.payload.len() > max {
+            return Err(self.refuse(StreamError::LimitExceeded {
+                what: "frame size in bytes",
+                max: max as u64,
+            }));
+        }
+        let tracks = self.tracks.load();
+        let added;
+        let track = match tracks.iter().find(|track| track.id == frame.track) {
+            Some(track) => track,
+            None => {
+                added = self.add_track(&frame).map_err(|error| self.refuse(error))?;
+                &added
+            }
+        };
+        if track.kind != frame.kind {
+            return Err(self.refuse(StreamError::TrackKindChanged {
+                track: frame.track,
+                was: track.kind,
+                is: frame.kind,
+            }));
+        }
         self.last_frame
             .store(nanos(self.reporter.clock.elapsed()), Ordering::Relaxed);
+        let starts_gop = self.gop_clock.starts_gop(&frame);
         let appended = if frame.is_config() {
-            self.gop_clock.starts_gop(&frame);
-            self.set_config(&track, &frame);
+            self.set_config(track, &frame);
             self.log.append(frame)
         } else {
             track.counters.record(&frame);
-            if self.gop_clock.starts_gop(&frame) {
+            if starts_gop {
                 self.log.append_sync(frame, || self.configs.load_full())
             } else {
                 self.log.append(frame)
@@ -179,45 +196,38 @@ impl LiveStream {
         Ok(self.log.readers())
     }
 
-    /// The frame's track, which its first frame makes.
-    fn admit(&self, frame: &MediaFrame) -> Result<Arc<Track>> {
-        let max = self.limits.max_frame_bytes;
-        if frame.payload.len() > max {
-            return Err(StreamError::LimitExceeded {
-                what: "frame size in bytes",
-                max: max as u64,
-            });
-        }
-        let find =
-            |tracks: &[Arc<Track>]| tracks.iter().find(|track| track.id == frame.track).cloned();
-        if let Some(track) = find(&self.tracks.load()) {
-            if track.kind != frame.kind {
-                return Err(StreamError::TrackKindChanged {
-                    track: frame.track,
-                    was: track.kind,
-                    is: frame.kind,
-                });
-            }
-            return Ok(track);
-        }
-        if self.tracks.load().len() >= self.limits.max_tracks {
-            return Err(StreamError::LimitExceeded {
-                what: "number of tracks",
-                max: self.limits.max_tracks as u64,
-            });
-        }
+    /// Says that a frame is refused.
+    fn refuse(&self, error: StreamError) -> StreamError {
+        self.reporter.report(EventKind::FrameRefused {
+            key: self.key.clone(),
+            error: error.to_string(),
+        });
+        error
+    }
+
+    /// Makes the track that `frame` is the first of.
+    fn add_track(&self, frame: &MediaFrame) -> Result<Arc<Track>> {
+        let max = self.limits.max_tracks;
+        let find = |tracks: &[Arc<Track>]| {
+            let same = tracks.iter().find(|track| track.id == frame.track);
+            same.cloned()
+        };
         let new = Arc::new(Track::new(frame));
         self.tracks.rcu(|tracks| {
             let mut tracks = Vec::clone(tracks);
-            if find(&tracks).is_none() {
+            if find(&tracks).is_none() && tracks.len() < max {
                 tracks.push(Arc::clone(&new));
             }
             tracks
         });
+        let track = find(&self.tracks.load()).ok_or(StreamError::LimitExceeded {
+            what: "number of tracks",
+            max: max as u64,
+        })?;
         self.reporter.report(EventKind::TracksChanged {
             key: self.key.clone(),
         });
-        Ok(find(&self.tracks.load()).unwrap_or(new))
+        Ok(track)
     }
 
     /// Makes `frame` the codec config in force for its track. Done before the frame is appended, so that every sync point behind it
