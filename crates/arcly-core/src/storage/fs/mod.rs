@@ -33,6 +33,24 @@ use unfinished::{Purpose, Unfinished};
 /// * **Blocking calls** run on tokio's blocking threads, and writes are gathered to a few a second.
 ///
 /// Folders are made as needed and stay when they are empty.
+///
+/// ```
+/// use arcly_core::{FsStorage, StorageBackend, StreamError};
+/// use bytes::Bytes;
+///
+/// async fn snapshot(folder: &str, jpeg: Bytes) -> Result<(), StreamError> {
+///     let storage = FsStorage::open(folder).await?;
+///     for object in storage.recover().await? {
+///         println!("{} was left unfinished; {} bytes of it are saved", object.object, object.bytes);
+///     }
+///     storage.put("live/cam1/snapshot.jpg", jpeg).await // readers see the old one or the new one
+/// }
+/// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+/// # let folder = tempfile::tempdir().unwrap();
+/// # runtime.block_on(snapshot(folder.path().to_str().unwrap(), Bytes::from_static(b"jpeg")))?;
+/// # assert!(folder.path().join("live/cam1/snapshot.jpg").exists());
+/// # Ok::<(), StreamError>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct FsStorage {
     folder: Folder,
