@@ -1,0 +1,216 @@
+// The page of the server: lists what is live, plays it, and shows how to publish. No library, no build.
+
+const HLS_TYPE = 'application/vnd.apple.mpegurl';
+const POLL_MILLISECONDS = 2000;
+const RETRY_MILLISECONDS = 3000;
+
+const token = new URLSearchParams(location.search).get('token');
+const byId = (id) => document.getElementById(id);
+const video = byId('video');
+
+/** The path with the page's token, if it has one. */
+const withToken = (path) => (token ? `${path}?token=${encodeURIComponent(token)}` : path);
+const nameOf = (stream) => `${stream.app}/${stream.stream}`;
+/** The stream named in the address: `#live/demo`. */
+const wanted = () => decodeURIComponent(location.hash.slice(1));
+
+let server = null;
+let streams = [];
+/** What plays: its name, and when its publish began, so that a new publish under the name is noticed. */
+let playing = null;
+let retry = 0;
+
+// ---- Numbers ----
+
+function bitrate(bits) {
+  return bits >= 1e6 ? `${(bits / 1e6).toFixed(2)} Mbit/s` : `${Math.round(bits / 1e3)} kbit/s`;
+}
+
+function duration(seconds) {
+  const whole = Math.floor(seconds);
+  const two = (n) => String(n).padStart(2, '0');
+  const [h, m, s] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  return h ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
+}
+
+function numbersOf(stream) {
+  const first = (kind) => stream.tracks.find((track) => track.kind === kind);
+  const [picture, sound] = [first('video'), first('audio')];
+  return {
+    bitrate: bitrate(stream.bitrate),
+    picture: picture ? (picture.width ? `${picture.width} × ${picture.height}` : picture.codec) : 'none',
+    fps: picture ? `${Math.round(picture.frame_rate * 100) / 100} fps` : '–',
+    sound: sound ? (sound.sample_rate ? `${sound.sample_rate / 1000} kHz · ${sound.channels} ch` : sound.codec) : 'none',
+    viewers: String(stream.viewers),
+    uptime: duration(stream.uptime_seconds),
+    codecs: stream.tracks.map((track) => track.codec_string ?? track.codec).join(', '),
+  };
+}
+
+// ---- Player ----
+
+function notice(...lines) {
+  byId('notice').replaceChildren(...lines.map((line) => (line instanceof Node ? line : Object.assign(document.createElement('p'), { textContent: line }))));
+  byId('notice').hidden = lines.length === 0;
+}
+
+function play(stream) {
+  clearTimeout(retry);
+  const path = withToken(stream.play.hls);
+  playing = { name: nameOf(stream), started: stream.started };
+  if (!video.canPlayType(HLS_TYPE)) {
+    const url = Object.assign(document.createElement('code'), { textContent: new URL(path, location.href).href });
+    notice('This browser cannot play HLS by itself. Open this address in Safari, a recent Chrome or Edge, VLC or ffplay:', url);
+    video.hidden = true;
+    return;
+  }
+  notice();
+  video.hidden = false;
+  video.src = path;
+  video.play().catch(() => { /* the controls are there */ });
+  showSound();
+}
+
+function stop(...lines) {
+  clearTimeout(retry);
+  playing = null;
+  video.removeAttribute('src');
+  video.load();
+  video.hidden = true;
+  byId('unmute').hidden = true;
+  notice(...lines);
+}
+
+function showSound() {
+  byId('unmute').hidden = video.hidden || !video.muted;
+}
+
+video.addEventListener('volumechange', showSound);
+video.addEventListener('error', () => {
+  // A stream that has only just begun, or has just ended: the list knows soon.
+  clearTimeout(retry);
+  retry = setTimeout(() => {
+    const stream = streams.find((candidate) => nameOf(candidate) === playing?.name);
+    if (stream) play(stream);
+  }, RETRY_MILLISECONDS);
+});
+byId('unmute').addEventListener('click', () => {
+  video.muted = false;
+  if (video.volume === 0) video.volume = 1;
+  video.play().catch(() => {});
+  video.focus();
+});
+
+// ---- List ----
+
+function row(stream) {
+  const link = document.createElement('a');
+  link.href = `#${encodeURI(nameOf(stream))}`;
+  const numbers = numbersOf(stream);
+  const viewers = stream.viewers === 1 ? '1 viewer' : `${stream.viewers} viewers`;
+  for (const [name, text] of [['dot', ''], ['name', nameOf(stream)], ['rate', numbers.bitrate], ['details', `${numbers.picture} · ${numbers.fps} · ${viewers}`]]) {
+    link.append(Object.assign(document.createElement('span'), { className: name, textContent: text }));
+  }
+  if (nameOf(stream) === playing?.name) link.setAttribute('aria-current', 'true');
+  const item = document.createElement('li');
+  item.append(link);
+  return item;
+}
+
+function showList() {
+  const list = byId('streams');
+  const focused = document.activeElement?.closest?.('#streams a')?.getAttribute('href');
+  list.replaceChildren(...streams.map(row));
+  if (focused) list.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
+  byId('none').hidden = streams.length > 0;
+  byId('summary').textContent = streams.length === 1 ? '1 stream live' : `${streams.length} streams live`;
+}
+
+function showPlaying() {
+  const name = wanted();
+  const stream = streams.find((candidate) => nameOf(candidate) === name) ?? (name ? undefined : streams[0]);
+  byId('elsewhere').hidden = byId('numbers').hidden = !stream;
+  if (!stream) {
+    byId('title').textContent = name || 'No stream chosen';
+    byId('origin').textContent = '';
+    const text = name ? `${name} is not live. It starts here by itself once somebody publishes it.` : 'Nothing is live. Publish a stream, and it plays here.';
+    // The last seconds of a stream that has just ended may play to their end.
+    if (!playing || playing.name !== name || video.ended || video.error) stop(text);
+    return;
+  }
+  if (playing?.name !== nameOf(stream) || playing.started !== stream.started) play(stream);
+  const numbers = numbersOf(stream);
+  byId('title').textContent = nameOf(stream);
+  byId('origin').textContent = `${stream.publisher.protocol} · ${numbers.codecs}`;
+  for (const cell of document.querySelectorAll('[data-number]')) cell.textContent = numbers[cell.dataset.number];
+  const url = new URL(withToken(stream.play.hls), location.href).href;
+  command('watch-url', url);
+  command('watch-ffplay', `ffplay '${url}'`);
+}
+
+// ---- Commands to copy ----
+
+function command(id, text) {
+  const code = byId(id);
+  if (code.textContent !== text) code.textContent = text;
+}
+
+for (const box of document.querySelectorAll('.command')) {
+  const button = Object.assign(document.createElement('button'), { type: 'button', textContent: 'Copy' });
+  const code = box.querySelector('code');
+  button.setAttribute('aria-label', `Copy: ${box.querySelector('.label').textContent}`);
+  button.addEventListener('click', async () => {
+    try {
+      // Browsers offer this on https and localhost only.
+      await navigator.clipboard.writeText(code.textContent);
+      button.textContent = 'Copied';
+    } catch {
+      getSelection().selectAllChildren(code);
+      button.textContent = 'Selected';
+    }
+    setTimeout(() => { button.textContent = 'Copy'; }, 1500);
+  });
+  box.append(button);
+}
+
+function showPublish() {
+  if (!server?.rtmp_port) return;
+  const app = server.applications.includes('live') ? 'live' : server.applications[0];
+  const base = `rtmp://${location.hostname}:${server.rtmp_port}/${app}`;
+  const key = server.auth ? 'cam?token=TOKEN' : 'cam';
+  command('publish-ffmpeg', `ffmpeg -re -i video.mp4 -c:v libx264 -g 60 -c:a aac -f flv '${base}/${key}'`);
+  command('publish-server', base);
+  command('publish-key', key);
+  byId('publish-token').hidden = !server.auth;
+  byId('publish').hidden = false;
+}
+
+// ---- Polling ----
+
+async function get(path) {
+  const response = await fetch(withToken(path));
+  if (!response.ok) throw new Error(`${path}: ${response.status}`);
+  return response.json();
+}
+
+async function poll() {
+  try {
+    if (!server) {
+      server = await get('/api/v1/server');
+      byId('version').textContent = `arcly ${server.version}`;
+      showPublish();
+    }
+    streams = (await get('/api/v1/streams')).streams;
+    showPlaying();
+    showList();
+    if (server.auth && !token && streams.length === 0) byId('none').textContent = 'This server takes tokens: open the page with ?token=… to see the streams that yours allows.';
+  } catch {
+    server = null;
+    byId('summary').textContent = 'The server does not answer; trying again…';
+  }
+  setTimeout(poll, POLL_MILLISECONDS);
+}
+
+for (const link of document.querySelectorAll('a[data-token]')) link.href = withToken(link.getAttribute('href'));
+addEventListener('hashchange', () => { showPlaying(); showList(); });
+poll();

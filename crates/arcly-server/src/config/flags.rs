@@ -1,0 +1,75 @@
+//! The command line and the environment.
+
+use super::{Listen, OnTakeover, Secret, Span};
+use clap::Parser;
+use std::path::PathBuf;
+
+/// A live-streaming server: publish with RTMP, watch with HLS.
+///
+/// Without arguments it serves application "live", with RTMP on port 1935 and HTTP on port 8080. Each option can be set by its flag, by its
+/// environment variable, or in a TOML file under the flag's name with underscores; the first of these that is set counts.
+#[derive(Debug, Parser)]
+#[command(name = "arcly", version, max_term_width = 100)]
+pub(crate) struct Flags {
+    /// Read settings from this TOML file
+    #[arg(long, value_name = "FILE", env = "ARCLY_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Print the settings that would be in force, and exit
+    #[arg(long)]
+    pub(crate) check_config: bool,
+
+    /// Where RTMP publishers connect, or "off" [default: 0.0.0.0:1935]
+    #[arg(long, value_name = "ADDR", env = "ARCLY_RTMP_LISTEN")]
+    pub(super) rtmp_listen: Option<Listen>,
+
+    /// Where the page, HLS, the API and metrics are served, or "off" [default: 0.0.0.0:8080]
+    #[arg(long, value_name = "ADDR", env = "ARCLY_HTTP_LISTEN")]
+    pub(super) http_listen: Option<Listen>,
+
+    /// An application, the first part of a stream's name; can be given several times [default: live]
+    #[arg(long, value_name = "NAME", env = "ARCLY_APP", value_delimiter = ',')]
+    pub(super) app: Option<Vec<String>>,
+
+    /// How many frames of each stream to keep for viewers that join [default: 2048]
+    #[arg(long, value_name = "FRAMES", env = "ARCLY_GOP_CACHE")]
+    pub(super) gop_cache: Option<usize>,
+
+    /// End streams that bring no frame for this long [default: 30s]
+    #[arg(long, value_name = "TIME", env = "ARCLY_IDLE_TIMEOUT")]
+    pub(super) idle_timeout: Option<Span>,
+
+    /// How many streams may be live at once [default: 500]
+    #[arg(long, value_name = "N", env = "ARCLY_MAX_PUBLISHERS")]
+    pub(super) max_publishers: Option<usize>,
+
+    /// Whether who publishes a stream that is live already is refused, or replaces who is there [default: refuse]
+    #[arg(long, value_name = "refuse|replace", env = "ARCLY_TAKEOVER")]
+    pub(super) takeover: Option<OnTakeover>,
+
+    /// Record all streams into this folder, as MPEG-TS files
+    #[arg(long, value_name = "DIR", env = "ARCLY_RECORD")]
+    pub(super) record: Option<PathBuf>,
+
+    /// Publish and play take a token (JWT) signed with this secret, HS256, of 32 bytes at least. Prefer the
+    /// environment variable: other users of a machine can see flags
+    #[arg(
+        long,
+        value_name = "SECRET",
+        env = "ARCLY_AUTH_JWT_SECRET",
+        hide_env_values = true
+    )]
+    pub(super) auth_jwt_secret: Option<Secret>,
+
+    /// With a secret: playing takes no token, only publishing does
+    #[arg(long, env = "ARCLY_AUTH_ANONYMOUS_PLAY", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    pub(super) auth_anonymous_play: Option<bool>,
+
+    /// Publish a small built-in clip to live/demo
+    #[arg(long, env = "ARCLY_DEMO", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    pub(super) demo: Option<bool>,
+
+    /// What to log: error, warn, info, debug, trace, or by module as in "info,arcly_rtmp=debug" [default: info]
+    #[arg(long, value_name = "LEVEL", env = "ARCLY_LOG")]
+    pub(super) log: Option<String>,
+}

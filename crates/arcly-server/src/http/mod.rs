@@ -1,0 +1,89 @@
+//! HTTP: the page, HLS, the API, health and metrics.
+
+mod access;
+mod api;
+mod hls;
+mod listener;
+mod page;
+mod status;
+mod viewers;
+mod write_timeout;
+
+pub(crate) use access::Access;
+pub(crate) use listener::HttpServer;
+pub(crate) use viewers::Viewers;
+
+use crate::config::Limits;
+use crate::metrics::Metrics;
+use crate::welcome::Bound;
+use arcly_stream::mux::hls::HlsOrigin;
+use arcly_stream::prelude::Engine;
+use axum::Router;
+use axum::extract::Request;
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::Response;
+use axum::routing::get;
+use std::sync::Arc;
+
+/// What the handlers work with.
+pub(crate) struct App {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) origin: HlsOrigin,
+    pub(crate) viewers: Viewers,
+    pub(crate) access: Access,
+    pub(crate) metrics: Metrics,
+    pub(crate) limits: Limits,
+    pub(crate) bound: Bound,
+}
+
+type AppState = Arc<App>;
+
+/// All routes.
+fn router(app: AppState) -> Router {
+    let hls = Router::new()
+        .route(
+            "/{app}/{stream}/{*resource}",
+            get(hls::serve).options(hls::preflight),
+        )
+        .layer(from_fn(hls::allow_any_origin));
+    Router::new()
+        .route("/", get(page::html))
+        .route("/assets/page.css", get(page::css))
+        .route("/assets/page.js", get(page::js))
+        .route("/assets/icon.svg", get(page::icon))
+        .route("/favicon.ico", get(page::icon))
+        .route("/api/v1/server", get(api::server))
+        .route("/api/v1/streams", get(api::streams))
+        .route("/api/v1/streams/{app}/{stream}", get(api::stream))
+        .route("/healthz", get(status::alive))
+        .route("/readyz", get(status::ready))
+        .route("/metrics", get(status::metrics))
+        .merge(hls)
+        .fallback(status::not_found)
+        .layer(from_fn_with_state(Arc::clone(&app), every_response))
+        .with_state(app)
+}
+
+/// What holds for every response: it is counted, its type is not guessed at, and nobody learns from it where a viewer came from.
+async fn every_response(
+    axum::extract::State(app): axum::extract::State<AppState>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let mut response = next.run(request).await;
+    app.metrics.response(response.status().as_u16());
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        // A token may stand in the URL.
+        (header::REFERRER_POLICY, "no-referrer"),
+        (
+            HeaderName::from_static("cross-origin-resource-policy"),
+            "cross-origin",
+        ),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}

@@ -1,0 +1,245 @@
+//! Putting the server together, running it, and winding it down.
+
+use crate::config::{Config, Listen, OnTakeover};
+use crate::demo::Demo;
+use crate::event_log;
+use crate::http::{Access, App, HttpServer, Viewers};
+use crate::metrics::Metrics;
+use crate::welcome::{self, Bound};
+use arcly_stream::mux::hls::HlsConfig;
+use arcly_stream::observe::Event;
+use arcly_stream::prelude::*;
+use arcly_stream::presets::{hls_ts_origin, record_ts, serve_hls};
+use std::error::Error;
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tracing::{info, warn};
+
+/// How long recordings may take to be closed.
+const CLOSING: Duration = Duration::from_secs(10);
+
+/// Serves until Ctrl-C or SIGTERM, or until a part fails.
+pub(crate) async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
+    let tokens = Tokens::of(&config)?;
+    let metrics = Metrics::new();
+    let engine = engine(&config, tokens.as_ref(), metrics.clone());
+
+    // All ports first: one that is taken is told before anything has happened.
+    let (rtmp, http) = (bind_rtmp(&config).await?, bind_http(&config).await?);
+    let bound = Bound {
+        rtmp: rtmp.as_ref().map(RtmpServer::local_addr),
+        http: http.as_ref().map(TcpListener::local_addr).transpose()?,
+    };
+    let storage = match &config.record {
+        Some(folder) => Some(open_storage(folder).await?),
+        None => None,
+    };
+
+    let mut hls = HlsConfig::default();
+    hls.limits.stream_bytes = config.limits.hls_stream_bytes;
+    let origin = hls_ts_origin(hls);
+    let outputs_stop = CancellationToken::new();
+    let packaging = tokio::spawn(serve_hls(
+        engine.clone(),
+        origin.clone(),
+        outputs_stop.clone(),
+    ));
+    let recording = storage.map(|storage| {
+        let recording = record_ts(
+            engine.clone(),
+            storage,
+            RecordingConfig::default(),
+            outputs_stop.clone(),
+        );
+        tokio::spawn(recording)
+    });
+
+    let mut protocols: Vec<Box<dyn InboundProtocol>> = Vec::new();
+    if let Some(rtmp) = rtmp {
+        protocols.push(Box::new(rtmp));
+    }
+    if let Some(listener) = http {
+        let app = App {
+            engine: engine.clone(),
+            origin,
+            viewers: Viewers::new(engine.clone(), config.limits.hls_viewers),
+            access: Access::new(tokens.as_ref().map(|tokens| tokens.authenticator.clone())),
+            metrics,
+            limits: config.limits.clone(),
+            bound,
+        };
+        protocols.push(Box::new(HttpServer::new(listener, Arc::new(app))));
+    }
+    if config.demo {
+        let app = config
+            .app
+            .iter()
+            .find(|app| *app == "live")
+            .or(config.app.first());
+        let key = StreamKey::new(app.map_or("live", String::as_str), "demo");
+        protocols.push(Box::new(Demo::new(key, tokens.map(|tokens| tokens.signer))));
+    }
+
+    let shutdown = CancellationToken::new();
+    tokio::spawn(cancel_on_signal(shutdown.clone()));
+    let mut stdout = std::io::stdout();
+    // Whoever closed our output still wants a server.
+    let _ = writeln!(stdout, "{}", welcome::text(&config, bound)).and_then(|()| stdout.flush());
+    let served = engine.serve(protocols, shutdown).await;
+
+    // The streams end, so recordings close their files; what still packages for viewers has none any more.
+    engine.shutdown();
+    outputs_stop.cancel();
+    packaging.abort();
+    if let Some(recording) = recording
+        && tokio::time::timeout(CLOSING, recording).await.is_err()
+    {
+        warn!("recordings took too long to close; the next start recovers them");
+    }
+    served?;
+    info!("stopped");
+    Ok(())
+}
+
+/// What checks tokens, and what signs the demo's.
+struct Tokens {
+    authenticator: JwtAuthenticator,
+    signer: JwtSigner,
+}
+
+impl Tokens {
+    /// As configured; none where no token is asked for.
+    fn of(config: &Config) -> Result<Option<Self>, Box<dyn Error>> {
+        let Some(secret) = &config.auth_jwt_secret else {
+            return Ok(None);
+        };
+        let wrong = |error| format!("auth_jwt_secret: {error}");
+        let key = JwtKey::hs256(&secret.0).map_err(wrong)?;
+        let authenticator = JwtAuthenticator::new([key]).map_err(wrong)?;
+        let signer = JwtSigner::new(JwtAlgorithm::Hs256, &secret.0).map_err(wrong)?;
+        let authenticator = authenticator.allow_anonymous_play(config.auth_anonymous_play);
+        Ok(Some(Self {
+            authenticator,
+            signer,
+        }))
+    }
+}
+
+fn engine(config: &Config, tokens: Option<&Tokens>, metrics: Metrics) -> Arc<Engine> {
+    let limits = &config.limits;
+    let mut builder = Engine::builder()
+        .max_publishers(config.max_publishers)
+        .idle_timeout(config.idle_timeout.0)
+        .observer(event_log::log)
+        .observer(move |event: &Event| metrics.on_event(event));
+    if let Some(tokens) = tokens {
+        builder = builder.authenticator(tokens.authenticator.clone());
+    }
+    let takeover = match config.takeover {
+        OnTakeover::Refuse => Takeover::Refuse,
+        OnTakeover::Replace => Takeover::Replace,
+    };
+    for app in &config.app {
+        let app = AppSpec::new(app.as_str())
+            .gop_cache(config.gop_cache)
+            .gop_cache_bytes(limits.gop_cache_bytes)
+            .max_frame_bytes(limits.frame_bytes)
+            .max_tracks(limits.tracks)
+            .takeover(takeover);
+        builder = builder.application(app);
+    }
+    builder.build()
+}
+
+async fn bind_rtmp(config: &Config) -> Result<Option<RtmpServer>, Box<dyn Error>> {
+    let Listen::At(address) = config.rtmp_listen else {
+        return Ok(None);
+    };
+    let server = RtmpServer::bind(address).await.map_err(|error| {
+        let source: &(dyn Error + 'static) = &error;
+        let cause = source
+            .source()
+            .and_then(|cause| cause.downcast_ref::<std::io::Error>());
+        cannot_listen("RTMP", address, "--rtmp-listen", cause)
+    })?;
+    let tcp = TcpIngestConfig::new("rtmp")
+        .max_connections(config.limits.rtmp_connections)
+        .max_connections_per_ip(config.limits.rtmp_connections_per_ip);
+    Ok(Some(server.tcp_config(tcp)))
+}
+
+async fn bind_http(config: &Config) -> Result<Option<TcpListener>, Box<dyn Error>> {
+    let Listen::At(address) = config.http_listen else {
+        return Ok(None);
+    };
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(|error| cannot_listen("HTTP", address, "--http-listen", Some(&error)))?;
+    Ok(Some(listener))
+}
+
+/// What to say, and to do, where a port cannot be had.
+fn cannot_listen(
+    what: &str,
+    address: SocketAddr,
+    flag: &str,
+    cause: Option<&std::io::Error>,
+) -> String {
+    let why = match cause.map(std::io::Error::kind) {
+        Some(std::io::ErrorKind::AddrInUse) => {
+            format!("port {} is taken by another program", address.port())
+        }
+        Some(std::io::ErrorKind::PermissionDenied) => {
+            format!("port {} takes more rights", address.port())
+        }
+        _ => cause.map_or_else(|| "it is refused".to_owned(), ToString::to_string),
+    };
+    format!(
+        "cannot listen on {address} for {what}: {why}; choose another one with {flag} ADDR, or {flag} off"
+    )
+}
+
+async fn open_storage(folder: &std::path::Path) -> Result<Arc<FsStorage>, Box<dyn Error>> {
+    let storage = FsStorage::open(folder).await?;
+    for object in storage.recover().await? {
+        info!(
+            "recovered the recording {}, {} bytes",
+            object.object, object.bytes
+        );
+    }
+    Ok(Arc::new(storage))
+}
+
+/// Cancels `shutdown` at the first signal; the second ends the process at once.
+async fn cancel_on_signal(shutdown: CancellationToken) {
+    signalled().await;
+    info!("stopping; once more to stop at once");
+    shutdown.cancel();
+    signalled().await;
+    std::process::exit(130);
+}
+
+/// Waits for Ctrl-C or SIGTERM.
+async fn signalled() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let (interrupt, terminate) = (
+            signal(SignalKind::interrupt()),
+            signal(SignalKind::terminate()),
+        );
+        if let (Ok(mut interrupt), Ok(mut terminate)) = (interrupt, terminate) {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}

@@ -1,0 +1,48 @@
+//! What to type, printed at the start.
+
+use crate::config::Config;
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+
+/// Where the server listens.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Bound {
+    pub(crate) rtmp: Option<SocketAddr>,
+    pub(crate) http: Option<SocketAddr>,
+}
+
+/// The text.
+pub(crate) fn text(config: &Config, bound: Bound) -> String {
+    let app = config.app.first().map_or("live", String::as_str);
+    let query = if config.auth_jwt_secret.is_some() {
+        "?token=…"
+    } else {
+        ""
+    };
+    let mut text = format!("arcly {}\n\n", env!("CARGO_PKG_VERSION"));
+    if let Some(rtmp) = bound.rtmp.map(shown) {
+        let _ = writeln!(
+            text,
+            "  publish  ffmpeg -re -i video.mp4 -c:v libx264 -c:a aac -f flv rtmp://{rtmp}/{app}/cam{query}"
+        );
+        let _ = writeln!(
+            text,
+            "           OBS: server rtmp://{rtmp}/{app}, stream key cam{query}"
+        );
+    }
+    if let Some(http) = bound.http.map(shown) {
+        let _ = writeln!(text, "  watch    http://{http}/{query}");
+        let _ = writeln!(text, "           http://{http}/{app}/cam/index.m3u8{query}");
+    }
+    text.push_str("  stop     Ctrl-C\n");
+    text
+}
+
+/// An address that can be typed on this machine.
+fn shown(address: SocketAddr) -> String {
+    if address.ip().is_unspecified() {
+        format!("localhost:{}", address.port())
+    } else {
+        address.to_string()
+    }
+}

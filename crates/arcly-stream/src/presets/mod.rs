@@ -1,0 +1,13 @@
+//! What composes several crates: outputs that follow an engine's streams by themselves.
+
+mod follow;
+#[cfg(all(feature = "hls", feature = "ts"))]
+mod hls;
+#[cfg(feature = "ts")]
+mod recording;
+
+pub use follow::for_each_stream;
+#[cfg(all(feature = "hls", feature = "ts"))]
+pub use hls::{hls_ts_origin, serve_hls};
+#[cfg(feature = "ts")]
+pub use recording::{record_ts, ts_recording_sink};
