@@ -16,17 +16,23 @@ use tokio::time::{interval, timeout};
 
 /// Sends `bytes` and waits until the server closes; what it said.
 async fn send_until_closed(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
+    send_until_end(address, bytes).await.0
+}
+
+/// The same, and whether the connection ended in order: not by a reset, which makes other systems than Linux forget what
+/// they had received.
+async fn send_until_end(address: SocketAddr, bytes: &[u8]) -> (Vec<u8>, bool) {
     let mut peer = TcpStream::connect(address)
         .await
         .expect("the server listens");
     let mut reply = Vec::new();
     let talking = async {
         // The server may close before it has taken everything, and may reset what it leaves.
-        let _ = peer.write_all(bytes).await;
-        let _ = peer.read_to_end(&mut reply).await;
+        let written = peer.write_all(bytes).await;
+        written.is_ok() & peer.read_to_end(&mut reply).await.is_ok()
     };
-    timeout(PATIENCE, talking).await.expect("the server closes");
-    reply
+    let in_order = timeout(PATIENCE, talking).await.expect("the server closes");
+    (reply, in_order)
 }
 
 fn connected(messages: &[Message]) -> Vec<u8> {
@@ -163,6 +169,39 @@ async fn a_peer_that_can_understand_is_told_why() {
     let reply = String::from_utf8_lossy(&reply);
     assert!(
         reply.contains("NetStream.Publish.BadName") && reply.contains("nowhere"),
+        "{reply:?}"
+    );
+
+    // What it has sent beyond must not turn the last words into a reset.
+    let mut refused = setup();
+    refused.push(media(type_id::VIDEO, 0, &[0x12, 0, 0]));
+    refused.extend((0..100).map(|_| media(type_id::VIDEO, 0, &[0x12; 20_000])));
+    let (reply, in_order) = send_until_end(server.address, &connected(&refused)).await;
+    let reply = String::from_utf8_lossy(&reply);
+    assert!(
+        reply.contains("NetStream.Publish.Denied") && reply.contains("Sorenson"),
+        "{reply:?}"
+    );
+    assert!(in_order);
+
+    let mut first = TcpStream::connect(server.address)
+        .await
+        .expect("the server listens");
+    first
+        .write_all(&connected(&setup()))
+        .await
+        .expect("the server reads");
+    let started = async {
+        let mut reply = Vec::new();
+        while !String::from_utf8_lossy(&reply).contains("NetStream.Publish.Start") {
+            first.read_buf(&mut reply).await.expect("a reply");
+        }
+    };
+    timeout(PATIENCE, started).await.expect("it may publish");
+    let reply = send_until_closed(server.address, &connected(&setup())).await;
+    let reply = String::from_utf8_lossy(&reply);
+    assert!(
+        reply.contains("NetStream.Publish.BadName") && reply.contains("already"),
         "{reply:?}"
     );
     server.stop().await;
