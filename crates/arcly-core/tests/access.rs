@@ -291,3 +291,11 @@ async fn an_observer_that_panics_harms_nobody() {
     session.finish().await.expect("finished");
     assert_eq!(*seen.lock().expect("whole"), 2);
 }
+
+#[tokio::test]
+async fn credentials_that_are_too_long_are_refused_unasked() {
+    let engine = Engine::builder().application(AppSpec::new("live")).build();
+    let long = Credentials::token("x".repeat(MAX_CREDENTIAL_BYTES + 1));
+    let request = PublishRequest::new(cam()).credentials(long);
+    assert!(is_refused(engine.start_publish_with(request).await));
+}

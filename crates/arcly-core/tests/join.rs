@@ -414,3 +414,76 @@ async fn history_reaches_as_far_back_as_asked_for() {
         start(60_000)
     );
 }
+
+#[tokio::test]
+async fn a_reader_that_stalled_goes_on_with_what_is_new() {
+    let handle = stream(|retention| retention.window = arcly_core::TimeDelta::ZERO);
+    (0..10).for_each(|number| drop(handle.publish_frame(frame(number)).expect("live")));
+    let mut stalled = handle.subscribe_from(StartAt::LatestKeyframe);
+    assert!(stalled.recv().await.is_some());
+    (10..GOP * 3 * 5 + 1)
+        .for_each(|number| drop(handle.publish_frame(frame(number)).expect("live")));
+    let next = stalled.recv().await.expect("live");
+    assert_eq!(
+        number(&next),
+        GOP * 3 * 5,
+        "not what was left of the chunk it stood in"
+    );
+}
+
+#[tokio::test]
+async fn the_newest_gop_is_kept_however_short_the_window() {
+    let handle = stream(|retention| retention.window = arcly_core::TimeDelta::ZERO);
+    (0..GOP * 3).for_each(|number| drop(handle.publish_frame(frame(number)).expect("live")));
+    let mut viewer = handle.subscribe_from(StartAt::LatestKeyframe);
+    assert_eq!(number(&viewer.recv().await.expect("live")), 0);
+    assert_eq!(handle.replay_buffer().len() as u64, GOP * 3);
+}
+
+#[test]
+fn readers_on_another_runtime_outlive_the_one_that_ran_the_relay() {
+    let runtime = || {
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .build()
+            .expect("a runtime")
+    };
+    let (first, second) = (runtime(), runtime());
+    let handle = stream(|_| ());
+    let read = |handle: StreamHandle| async move {
+        let mut reader = handle.subscribe_resilient();
+        while reader.recv().await.is_some() {}
+    };
+    let on_first = first.spawn(read(handle.clone()));
+    // Until it waits, and so has started the relay on its runtime.
+    while handle.subscriber_count() == 0 {
+        std::thread::yield_now();
+    }
+    handle.publish_frame(frame(0)).expect("live");
+    let waiting = second.spawn({
+        let handle = handle.clone();
+        async move {
+            let mut reader = handle.subscribe_resilient();
+            reader.recv().await.is_some()
+        }
+    });
+    while handle.subscriber_count() == 1 {
+        std::thread::yield_now();
+    }
+    first.shutdown_background();
+    drop(on_first);
+    let publisher = std::thread::spawn({
+        let handle = handle.clone();
+        move || {
+            for number in 1..5_000 {
+                handle.publish_frame(frame(number)).expect("live");
+                std::thread::yield_now();
+            }
+        }
+    });
+    assert!(
+        second.block_on(waiting).expect("no panic"),
+        "woken by somebody"
+    );
+    publisher.join().expect("no panic");
+}
