@@ -172,10 +172,10 @@ async fn a_peer_that_can_understand_is_told_why() {
         "{reply:?}"
     );
 
-    // What it has sent beyond must not turn the last words into a reset.
+    // What it sends beyond, more than the buffers of the system take, must not turn the last words into a reset.
     let mut refused = setup();
     refused.push(media(type_id::VIDEO, 0, &[0x12, 0, 0]));
-    refused.extend((0..100).map(|_| media(type_id::VIDEO, 0, &[0x12; 20_000])));
+    refused.extend((0..800).map(|_| media(type_id::VIDEO, 0, &[0x12; 20_000])));
     let (reply, in_order) = send_until_end(server.address, &connected(&refused)).await;
     let reply = String::from_utf8_lossy(&reply);
     assert!(
