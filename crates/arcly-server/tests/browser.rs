@@ -1,0 +1,216 @@
+//! The page in a real browser, driven by the Chrome DevTools Protocol.
+
+mod support;
+
+use serde_json::{Value, json};
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpStream;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+use support::{PATIENCE, Process, Server, tool};
+use tungstenite::{Message, WebSocket};
+
+/// The names under which Chromium is installed.
+const BROWSERS: &[&str] = &[
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+];
+
+/// One page of a headless browser.
+struct Page {
+    socket: WebSocket<TcpStream>,
+    next_id: u64,
+    _browser: Process,
+    _profile: tempfile::TempDir,
+}
+
+impl Page {
+    fn open(url: &str) -> Self {
+        let installed = |name: &&&str| {
+            std::env::var_os("PATH").is_some_and(|path| {
+                std::env::split_paths(&path).any(|folder| folder.join(name).is_file())
+            })
+        };
+        let browser = BROWSERS
+            .iter()
+            .find(installed)
+            .expect("this test needs Chromium: run `cargo xtask setup`, which installs it");
+        let profile = tempfile::tempdir().expect("a folder");
+        let mut process = Process::spawn(
+            tool(browser)
+                .args([
+                    "--headless",
+                    "--no-sandbox",
+                    "--disable-gpu",
+                    "--disable-quic",
+                    "--no-first-run",
+                    "--window-size=1360,860",
+                ])
+                .args([
+                    "--disable-background-networking",
+                    "--disable-component-update",
+                    "--disable-sync",
+                    "--remote-debugging-port=0",
+                ])
+                .arg(format!("--user-data-dir={}", profile.path().display()))
+                .arg("about:blank")
+                .stdout(Stdio::null())
+                .stderr(Stdio::piped()),
+        );
+        let mut stderr = BufReader::new(process.0.stderr.take().expect("piped"))
+            .lines()
+            .map_while(Result::ok);
+        let port = stderr
+            .find_map(|line| {
+                line.split_once("DevTools listening on ws://127.0.0.1:")?
+                    .1
+                    .split('/')
+                    .next()?
+                    .parse::<u16>()
+                    .ok()
+            })
+            .expect("Chromium says on which port it listens");
+        // What else it says must not fill the pipe.
+        std::thread::spawn(move || stderr.for_each(drop));
+        let target = first_page(port);
+        let stream = TcpStream::connect(("127.0.0.1", port)).expect("DevTools");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
+        let (socket, _) = tungstenite::client(target, stream).expect("a websocket");
+        let mut page = Self {
+            socket,
+            next_id: 0,
+            _browser: process,
+            _profile: profile,
+        };
+        page.call("Page.enable", json!({}));
+        page.call("Page.navigate", json!({ "url": url }));
+        page
+    }
+
+    fn call(&mut self, method: &str, params: Value) -> Value {
+        self.next_id += 1;
+        let request = json!({ "id": self.next_id, "method": method, "params": params });
+        self.socket
+            .send(Message::text(request.to_string()))
+            .expect("the browser lives");
+        loop {
+            let message = self.socket.read().expect("the browser answers");
+            let Ok(text) = message.to_text() else {
+                continue;
+            };
+            let Ok(answer) = serde_json::from_str::<Value>(text) else {
+                continue;
+            };
+            if answer["id"] == self.next_id {
+                assert!(answer.get("error").is_none(), "{method}: {answer}");
+                return answer["result"].clone();
+            }
+        }
+    }
+
+    fn evaluate(&mut self, expression: &str) -> Value {
+        let result = self.call("Runtime.evaluate", json!({ "expression": expression, "returnByValue": true, "awaitPromise": true, "userGesture": true }));
+        result["result"]["value"].clone()
+    }
+
+    /// Waits until an expression is true.
+    fn wait(&mut self, expression: &str) {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a browser cannot be handed a clock"
+        )]
+        let deadline = Instant::now() + PATIENCE;
+        while self.evaluate(expression) != true {
+            #[expect(clippy::disallowed_methods, reason = "as above")]
+            let now = Instant::now();
+            assert!(
+                now < deadline,
+                "never true: {expression}; the page says: {}",
+                self.evaluate("document.body.innerText")
+            );
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+}
+
+/// The websocket of the first page that the browser has open.
+fn first_page(port: u16) -> String {
+    use std::io::{Read as _, Write as _};
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("DevTools");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
+    write!(
+        stream,
+        "GET /json/list HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n"
+    )
+    .expect("sent");
+    let mut answer = String::new();
+    let _ = stream.read_to_string(&mut answer);
+    let list = answer.split_once("\r\n\r\n").expect("a body").1;
+    let list: Value = serde_json::from_str(list).expect("JSON");
+    let pages = list.as_array().expect("a list");
+    let page = pages
+        .iter()
+        .find(|page| page["type"] == "page")
+        .expect("a page");
+    page["webSocketDebuggerUrl"]
+        .as_str()
+        .expect("a URL")
+        .to_owned()
+}
+
+#[test]
+fn the_page_plays_the_demo() {
+    let mut server = Server::start(&["--demo"]);
+    server.wait_live("live/demo");
+    let mut page = Page::open(&server.url("/"));
+    page.wait("document.querySelector('#streams .name')?.textContent === 'live/demo'");
+    page.wait("document.querySelector('video').currentTime > 1");
+    let before = page
+        .evaluate("document.querySelector('video').currentTime")
+        .as_f64()
+        .expect("a number");
+    page.wait(&format!(
+        "document.querySelector('video').currentTime > {}",
+        before + 3.0
+    ));
+    assert_eq!(
+        page.evaluate("document.querySelector('video').videoWidth"),
+        640
+    );
+    assert_eq!(
+        page.evaluate("document.querySelector('video').error"),
+        Value::Null
+    );
+    assert_eq!(
+        page.evaluate("document.querySelector('video').muted"),
+        true,
+        "or no browser would let it start by itself"
+    );
+    page.wait("document.querySelector('[data-number=fps]').textContent === '25 fps'");
+    page.wait("document.querySelector('[data-number=viewers]').textContent === '1'");
+    let rtmp = server.rtmp.expect("on").port();
+    page.wait(&format!(
+        "document.querySelector('#publish-server').textContent === 'rtmp://127.0.0.1:{rtmp}/live'"
+    ));
+    page.evaluate("document.querySelector('#unmute').click()");
+    page.wait("!document.querySelector('video').muted && document.querySelector('#unmute').hidden");
+    if let Some(path) = std::env::var_os("ARCLY_SCREENSHOT") {
+        use std::io::Write as _;
+        let image = page.call("Page.captureScreenshot", json!({}));
+        let mut file = std::fs::File::create(path).expect("a file");
+        file.write_all(image["data"].as_str().expect("base64").as_bytes())
+            .expect("written");
+    }
+}
+
+#[test]
+fn the_page_says_that_nothing_is_live_and_notices_a_publisher() {
+    let server = Server::start(&[]);
+    let mut page = Page::open(&server.url("/"));
+    page.wait("document.querySelector('#notice').textContent.includes('Nothing is live')");
+    let _publisher = support::publish(&server.rtmp_url("live/late"), 20);
+    page.wait("document.querySelector('#title').textContent === 'live/late'");
+    page.wait("document.querySelector('video').currentTime > 1");
+}
