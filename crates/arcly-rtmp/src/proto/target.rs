@@ -4,9 +4,11 @@ use crate::Fault;
 use crate::amf0::Value;
 use crate::limits::Limits;
 use percent_encoding::percent_decode_str;
+use std::fmt;
 
 /// What the command object of `connect` says (RTMP 1.0, 7.2.1.1; Enhanced RTMP v2, "Enhancing NetConnection connect").
-#[derive(Clone, Debug, PartialEq)]
+/// Its `Debug` form leaves queries out, which may hold secrets.
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Connect {
     /// `app`, as sent.
@@ -94,8 +96,8 @@ impl Connect {
 /// The most FourCCs that are kept of each list; fewer than twenty are defined.
 const MAX_FOUR_CCS: usize = 32;
 
-/// A stream that a peer wants to publish or play.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A stream that a peer wants to publish or play. Its `Debug` form hides the values of the query, which may be secrets.
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Target {
     /// The application.
@@ -154,6 +156,32 @@ impl Target {
             .iter()
             .find(|(name, _)| name == "token")
             .map(|(_, value)| value.as_str())
+    }
+}
+
+impl fmt::Debug for Connect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connect")
+            .field("app", &split_query(&self.app).0)
+            .field("tc_url", &split_query(&self.tc_url).0)
+            .field("flash_version", &self.flash_version)
+            .field("object_encoding", &self.object_encoding)
+            .field("four_cc_list", &self.four_cc_list)
+            .field("video_four_cc_info", &self.video_four_cc_info)
+            .field("audio_four_cc_info", &self.audio_four_cc_info)
+            .field("caps_ex", &self.caps_ex)
+            .finish()
+    }
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.query.iter().map(|(name, _)| name).collect();
+        f.debug_struct("Target")
+            .field("app", &self.app)
+            .field("stream", &self.stream)
+            .field("query", &names)
+            .finish()
     }
 }
 
@@ -284,6 +312,17 @@ mod tests {
         assert_eq!(connect.four_cc_list, ["hvc1", "av01"]);
         assert_eq!(connect.video_four_cc_info, [("*".to_owned(), 7)]);
         assert_eq!(connect.caps_ex, 15);
+    }
+
+    #[test]
+    fn tokens_are_not_shown() {
+        let connect = connect("live?token=secret", "rtmp://host/live?token=secret");
+        let target = Target::new(&connect, "cam?token=secret", &Limits::default());
+        let shown = format!("{connect:?} {target:?}");
+        assert!(
+            !shown.contains("secret") && shown.contains("rtmp://host/live"),
+            "{shown}"
+        );
     }
 
     #[test]
