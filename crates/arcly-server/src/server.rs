@@ -159,10 +159,10 @@ async fn bind_rtmp(config: &Config) -> Result<Option<RtmpServer>, Box<dyn Error>
         return Ok(None);
     };
     let server = RtmpServer::bind(address).await.map_err(|error| {
-        let source: &(dyn Error + 'static) = &error;
-        let cause = source
-            .source()
-            .and_then(|cause| cause.downcast_ref::<std::io::Error>());
+        let cause = match &error {
+            StreamError::Io { source, .. } => Some(&**source),
+            _ => None,
+        };
         cannot_listen("RTMP", address, "--rtmp-listen", cause)
     })?;
     let tcp = TcpIngestConfig::new("rtmp")

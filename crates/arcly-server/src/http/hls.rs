@@ -4,7 +4,7 @@ use super::AppState;
 use super::access::credentials;
 use super::listener::Peer;
 use super::status::{Problem, problem};
-use arcly_stream::mux::hls::{HlsMethod, HlsRequest, HlsResponse};
+use arcly_stream::mux::hls::{HlsRequest, HlsResponse};
 use arcly_stream::prelude::*;
 use axum::Extension;
 use axum::body::{Body, HttpBody};
@@ -17,6 +17,12 @@ use hyper::body::{Frame, SizeHint};
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// How often, and after which pause, a playlist of a live stream is looked for that is not there: packaging begins a moment after its
+/// stream does, and a player that comes in between would give up on a 404.
+const PACKAGING_LOOKS: u32 = 20;
+const PACKAGING_PAUSE: Duration = Duration::from_millis(50);
 
 /// `GET /<app>/<stream>/…`.
 pub(super) async fn serve(
@@ -42,8 +48,18 @@ pub(super) async fn serve(
     } else {
         request
     };
-    debug_assert!(matches!(request.method, HlsMethod::Get | HlsMethod::Head));
-    Ok(respond(app.origin.handle(&key, request).await))
+    let mut response = app.origin.handle(&key, request).await;
+    for _ in 0..PACKAGING_LOOKS {
+        if response.status != 404
+            || !resource.ends_with(".m3u8")
+            || app.engine.get_stream(&key).is_err()
+        {
+            break;
+        }
+        tokio::time::sleep(PACKAGING_PAUSE).await;
+        response = app.origin.handle(&key, request).await;
+    }
+    Ok(respond(response))
 }
 
 fn respond(response: HlsResponse) -> Response {

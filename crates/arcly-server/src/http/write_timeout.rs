@@ -98,7 +98,7 @@ mod tests {
         let reading = tokio::spawn(async move {
             let mut taken = [0; 4];
             for _ in 0..5 {
-                tokio::time::sleep(Duration::from_secs(9)).await;
+                sleep(Duration::from_secs(9)).await;
                 far.read_exact(&mut taken).await.expect("there is more");
             }
             far

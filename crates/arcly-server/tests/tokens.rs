@@ -1,0 +1,100 @@
+//! Signed tokens, for publishers and players alike.
+
+mod support;
+
+use arcly_stream::auth::{Action, JwtAlgorithm, JwtClaims, JwtSigner};
+use std::time::{Duration, UNIX_EPOCH};
+use support::{Server, publish};
+
+const SECRET: &str = "a secret of 32 bytes at the least";
+
+fn token(action: Action, path: &str) -> String {
+    let signer = JwtSigner::new(JwtAlgorithm::Hs256, SECRET).expect("long enough");
+    // The year 2100.
+    let claims = JwtClaims::expiring_at(UNIX_EPOCH + Duration::from_secs(4_102_444_800));
+    signer.sign(&claims.allow(action, path))
+}
+
+#[test]
+fn without_a_token_nothing_is_published_played_or_seen() {
+    let mut server = Server::start(&["--auth-jwt-secret", SECRET, "--demo"]);
+    server.wait_live("live/demo");
+    let (play, other) = (
+        token(Action::Play, "live/*"),
+        token(Action::Play, "live/other"),
+    );
+
+    for query in [
+        String::new(),
+        format!("?token={other}"),
+        "?token=nonsense".into(),
+    ] {
+        let refused = server.get(&format!("/live/demo/index.m3u8{query}"));
+        assert_eq!(
+            (refused.status, refused.header("www-authenticate")),
+            (401, Some("Bearer")),
+            "{query}"
+        );
+        assert_eq!(
+            server
+                .get(&format!("/api/v1/streams/live/demo{query}"))
+                .status,
+            401
+        );
+        let list = server.json(&format!("/api/v1/streams{query}"));
+        assert_eq!(list["streams"], serde_json::json!([]));
+    }
+
+    // The token goes along from playlist to playlist to segment.
+    let index = server
+        .get(&format!("/live/demo/index.m3u8?token={play}"))
+        .text();
+    let media = index
+        .lines()
+        .find(|line| line.starts_with("ts/media.m3u8?token="))
+        .expect("a playlist");
+    let media = server.get(&format!("/live/demo/{media}")).text();
+    let segment = media
+        .lines()
+        .find(|line| line.starts_with("seg-") && line.contains("?token="))
+        .expect("a segment");
+    assert_eq!(server.get(&format!("/live/demo/ts/{segment}")).status, 200);
+    let bare = segment.split('?').next().expect("a name");
+    assert_eq!(server.get(&format!("/live/demo/ts/{bare}")).status, 401);
+    let bearer = format!("Authorization: Bearer {play}\r\n");
+    assert_eq!(
+        server
+            .request("GET", &format!("/live/demo/ts/{bare}"), &bearer)
+            .status,
+        200
+    );
+    assert_eq!(
+        server.json(&format!("/api/v1/streams?token={play}"))["streams"][0]["stream"],
+        "demo"
+    );
+
+    let _refused = publish(&server.rtmp_url(&format!("live/cam?token={play}")), 5);
+    server.line(&["live/cam", "refused", "does not allow to publish"]);
+    let _publisher = publish(
+        &server.rtmp_url(&format!(
+            "live/cam?token={}",
+            token(Action::Publish, "live/cam")
+        )),
+        10,
+    );
+    server.wait_live("live/cam");
+}
+
+#[test]
+fn playing_can_be_left_open() {
+    let mut server = Server::start(&[
+        "--auth-jwt-secret",
+        SECRET,
+        "--auth-anonymous-play",
+        "--demo",
+    ]);
+    server.wait_live("live/demo");
+    assert_eq!(server.get("/live/demo/index.m3u8").status, 200);
+    let _refused = publish(&server.rtmp_url("live/cam"), 5);
+    server.line(&["live/cam", "refused", "a token is required"]);
+}
