@@ -11,7 +11,8 @@ bitflags::bitflags! {
         /// A random access point: decoding can start here (H.264 IDR, AV1 key frame, …). Video only; audio
         /// frames of the codecs carried here can all be decoded alone and do not set it.
         const KEYFRAME = 1 << 0;
-        /// The payload is the track's codec config, not media. Its timestamps say when it takes effect.
+        /// The payload is the track's codec config, not media. Its timestamps say when it takes effect. On a data track: what describes
+        /// the stream until further notice, as RTMP's `onMetaData`. Either way each joiner gets the newest one first.
         const CONFIG = 1 << 1;
         /// The timeline breaks before this frame: the source restarted, or frames are missing.
         const DISCONTINUITY = 1 << 2;
@@ -90,7 +91,7 @@ pub struct WallClock(pub i64);
 /// | Opus | the packet | OpusHead |
 /// | MP3, AC-3, E-AC-3 | one sync frame | none |
 /// | FLAC | one frame | STREAMINFO block with its header |
-/// | data | see [`CodecId`] | none |
+/// | data | see [`CodecId`] | the same, to be kept for joiners |
 ///
 /// Frames of a stream are published in decode order: DTS never decreases within a track.
 #[derive(Clone, PartialEq, Eq)]

@@ -118,6 +118,13 @@ pub trait PublishRegistry: Send + Sync + 'static {
             .await
     }
 
+    /// Whether streams can be published in application `app`, for protocols that name it before the stream. A registry that cannot
+    /// tell says yes, and [`start_publish_with`](Self::start_publish_with) refuses later.
+    fn has_app(&self, app: &str) -> bool {
+        let _ = app;
+        true
+    }
+
     /// Makes an event known to the host's observers, such as a refused connection.
     fn emit(&self, event: EventKind) {
         let _ = event;
@@ -231,6 +238,10 @@ impl PublishRegistry for OwnSessions {
         }
     }
 
+    fn has_app(&self, app: &str) -> bool {
+        self.registry.has_app(app)
+    }
+
     fn emit(&self, event: EventKind) {
         self.registry.emit(event);
     }
@@ -299,6 +310,12 @@ impl IngestContext {
     #[must_use]
     pub fn playback(&self) -> Option<&PlaybackContext> {
         self.playback.as_ref()
+    }
+
+    /// Whether streams can be published in application `app`; see [`PublishRegistry::has_app`].
+    #[must_use]
+    pub fn has_app(&self, app: &str) -> bool {
+        self.registry.has_app(app)
     }
 
     /// Tells the host how the protocol is: [`Health::Healthy`] once its listener is bound.

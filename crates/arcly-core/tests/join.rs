@@ -42,6 +42,10 @@ fn stream(retention: impl FnOnce(&mut Retention)) -> StreamHandle {
     StreamHandle::standalone(StreamKey::new("live", "x"), limits)
 }
 
+fn publish(handle: &StreamHandle, number: u64) {
+    handle.publish_frame(frame(number)).expect("live");
+}
+
 /// Reads to the end, checking every number against the one before; returns how many frames it got and how many it missed.
 async fn check(handle: StreamHandle, options: SubscribeOptions, slow: bool) -> (u64, u64) {
     let mut reader = handle.subscribe(options);
@@ -418,11 +422,10 @@ async fn history_reaches_as_far_back_as_asked_for() {
 #[tokio::test]
 async fn a_reader_that_stalled_goes_on_with_what_is_new() {
     let handle = stream(|retention| retention.window = arcly_core::TimeDelta::ZERO);
-    (0..10).for_each(|number| drop(handle.publish_frame(frame(number)).expect("live")));
+    (0..10).for_each(|number| publish(&handle, number));
     let mut stalled = handle.subscribe_from(StartAt::LatestKeyframe);
     assert!(stalled.recv().await.is_some());
-    (10..GOP * 3 * 5 + 1)
-        .for_each(|number| drop(handle.publish_frame(frame(number)).expect("live")));
+    (10..GOP * 3 * 5 + 1).for_each(|number| publish(&handle, number));
     let next = stalled.recv().await.expect("live");
     assert_eq!(
         number(&next),
@@ -434,7 +437,7 @@ async fn a_reader_that_stalled_goes_on_with_what_is_new() {
 #[tokio::test]
 async fn the_newest_gop_is_kept_however_short_the_window() {
     let handle = stream(|retention| retention.window = arcly_core::TimeDelta::ZERO);
-    (0..GOP * 3).for_each(|number| drop(handle.publish_frame(frame(number)).expect("live")));
+    (0..GOP * 3).for_each(|number| publish(&handle, number));
     let mut viewer = handle.subscribe_from(StartAt::LatestKeyframe);
     assert_eq!(number(&viewer.recv().await.expect("live")), 0);
     assert_eq!(handle.replay_buffer().len() as u64, GOP * 3);

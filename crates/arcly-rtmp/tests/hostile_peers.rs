@@ -168,7 +168,7 @@ async fn a_peer_that_can_understand_is_told_why() {
     let reply = send_until_closed(server.address, &connected(&nowhere)).await;
     let reply = String::from_utf8_lossy(&reply);
     assert!(
-        reply.contains("NetStream.Publish.BadName") && reply.contains("nowhere"),
+        reply.contains("NetConnection.Connect.InvalidApp") && reply.contains("nowhere"),
         "{reply:?}"
     );
 

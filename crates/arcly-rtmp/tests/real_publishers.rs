@@ -132,10 +132,10 @@ async fn every_packet_of_ffmpeg_arrives_once_with_its_times() {
         .filter(|frame| frame.is_config())
         .map(|frame| frame.kind)
         .collect();
-    assert_eq!(configs, [MediaKind::Video, MediaKind::Audio]);
-    assert!(
-        frames.iter().any(|frame| frame.kind == MediaKind::Data),
-        "onMetaData"
+    assert_eq!(
+        configs,
+        [MediaKind::Data, MediaKind::Video, MediaKind::Audio],
+        "onMetaData, avcC, AudioSpecificConfig"
     );
 }
 

@@ -206,6 +206,10 @@ impl PublishRegistry for Engine {
         Ok(())
     }
 
+    fn has_app(&self, app: &str) -> bool {
+        self.app(app).is_ok()
+    }
+
     fn emit(&self, event: EventKind) {
         self.reporter.report(event);
     }

@@ -1,6 +1,6 @@
 //! Where a recording's files begin and end.
 
-use crate::{MediaFrame, TimeDelta, Timestamp, TrackId};
+use crate::{MediaFrame, MediaKind, TimeDelta, Timestamp, TrackId};
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
@@ -80,7 +80,8 @@ impl Cutter {
         if frame.is_video() && self.leading.is_none_or(|leading| frame.track < leading) {
             self.leading = Some(frame.track);
         }
-        if frame.is_config() {
+        // On a data track a config is one more message, which no file has to be cut for.
+        if frame.is_config() && frame.kind != MediaKind::Data {
             return self.step_config(frame, open.is_some());
         }
         let broken = self.breaks(frame);

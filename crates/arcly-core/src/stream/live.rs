@@ -233,6 +233,13 @@ impl LiveStream {
     /// Makes `frame` the codec config in force for its track. Done before the frame is appended, so that every sync point behind it
     /// carries it.
     fn set_config(&self, track: &Track, frame: &MediaFrame) {
+        let in_force = self.configs.load();
+        let same = |held: &MediaFrame| {
+            held.track == frame.track && held.codec == frame.codec && held.payload == frame.payload
+        };
+        if in_force.items.iter().any(same) {
+            return; // Sources repeat their configs.
+        }
         let tracks = self.tracks.load_full();
         let place = |id| tracks.iter().position(|track| track.id == id);
         self.configs.rcu(|configs| {

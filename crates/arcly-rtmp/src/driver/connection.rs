@@ -174,7 +174,11 @@ impl Connection {
                 let app = connect.application();
                 debug!(app, client = connect.flash_version, "connected");
                 // The stream's name comes later; any valid one shows whether the application's is.
-                let result = match StreamKey::new(app, "-").validate() {
+                let usable = match StreamKey::new(app.clone(), "-").validate() {
+                    Ok(()) if !self.ctx.has_app(&app) => Err(StreamError::AppNotFound(app.into())),
+                    valid => valid,
+                };
+                let result = match usable {
                     Ok(()) => self.session.accept_connect(now()),
                     Err(error) => {
                         let description = error.to_string();

@@ -89,6 +89,8 @@ pub struct Drops {
 
 /// Data tags held until the first media tag says what time it is.
 const MAX_HELD_DATA: usize = 4;
+/// How the message that describes the stream begins: its name as an AMF0 string.
+const ON_META_DATA: &[u8] = b"\x02\x00\x0aonMetaData";
 
 /// Reads the tags of one publication.
 ///
@@ -236,7 +238,14 @@ impl TagReader {
     }
 
     fn push_data(&mut self, pts: Timestamp, payload: Bytes) {
+        let is_metadata = payload.starts_with(ON_META_DATA);
         let frame = MediaFrame::new_data(pts, payload, CodecId::Amf0);
+        // What describes the stream is for each viewer that joins, not only for those who are there now.
+        let frame = if is_metadata {
+            frame.into_config()
+        } else {
+            frame
+        };
         self.items.push_back(Item::Frame(frame));
     }
 

@@ -135,6 +135,10 @@ impl PublishRegistry for Tap {
         PublishRegistry::end_publish(&*self.engine, key).await
     }
 
+    fn has_app(&self, app: &str) -> bool {
+        self.engine.has_app(app)
+    }
+
     fn emit(&self, event: EventKind) {
         PublishRegistry::emit(&*self.engine, event);
     }
