@@ -147,7 +147,7 @@ fn media_becomes_frames_with_their_times() {
     assert_eq!(
         shape,
         [
-            (MediaKind::Data, 1_000, 1_000, false, false, false),
+            (MediaKind::Data, 1_000, 1_000, true, false, false),
             (MediaKind::Video, 1_000, 1_000, true, false, false),
             (MediaKind::Audio, 0, 0, true, false, false),
             (MediaKind::Video, 1_000, 1_080, false, true, false),

@@ -127,6 +127,13 @@ mod tests {
     }
 
     #[test]
+    fn a_timeline_that_steps_back_does_not_end_the_sync_points() {
+        let clock = GopClock::new();
+        assert!(clock.starts_gop(&audio(3_600_000)));
+        assert!(clock.starts_gop(&audio(0)), "the source restarted");
+    }
+
+    #[test]
     fn audio_takes_over_while_video_pauses() {
         let clock = GopClock::new();
         assert!(clock.starts_gop(&video(0, true)));
