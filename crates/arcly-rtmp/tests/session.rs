@@ -1,40 +1,20 @@
-//! The session's conversation with a publisher: replies, status codes, limits and timeouts.
+//! The session's conversation with a publisher: replies, status codes, frames.
 
 mod support;
 
 use arcly_core::{CodecId, MediaKind, Timestamp};
 use arcly_rtmp::amf0::{Value, Writer};
 use arcly_rtmp::flv::Notice;
-use arcly_rtmp::proto::command::Command;
 use arcly_rtmp::proto::control::{Control, UserControl};
 use arcly_rtmp::proto::message::{Message, type_id};
 use arcly_rtmp::proto::session::{Event, MessageStreamId, PublishKind};
 use arcly_rtmp::proto::status::StatusCode;
-use arcly_rtmp::{Config, Error, Limits};
+use arcly_rtmp::{Config, Error};
 use bytes::{Bytes, BytesMut};
-use proptest::prelude::*;
 use std::time::Duration;
 use support::*;
 
 const STREAM: MessageStreamId = MessageStreamId(1);
-
-fn with_limits(change: impl FnOnce(&mut Limits)) -> Config {
-    let mut config = Config::default();
-    change(&mut config.limits);
-    config
-}
-
-fn code(name: &str, code: StatusCode) -> (String, String) {
-    (name.to_owned(), code.as_str().to_owned())
-}
-
-fn commands(harness: &Harness) -> Vec<&Command> {
-    let commands = harness.replies.iter().filter_map(|reply| match reply {
-        Reply::Command(command) => Some(command),
-        Reply::Control(_) => None,
-    });
-    commands.collect()
-}
 
 #[test]
 fn an_ordinary_publisher_is_answered_in_order() {
@@ -456,177 +436,6 @@ fn acknowledgements_are_cumulative() {
 }
 
 #[test]
-fn every_timeout_names_what_was_waited_for() {
-    let mut harness = Harness::new(Config::default());
-    harness.advance(Duration::from_secs(9));
-    assert_eq!(harness.error, None);
-    harness.advance(Duration::from_secs(1));
-    assert_eq!(
-        harness.error,
-        Some(Error::TimedOut {
-            what: "the handshake",
-            limit: Duration::from_secs(10)
-        })
-    );
-    assert!(
-        harness.closed && harness.writes.is_empty(),
-        "a silent peer is told nothing"
-    );
-
-    let mut harness = Harness::connected(Config::default());
-    harness.send(&setup()[..4]);
-    harness.advance(Duration::from_secs(30));
-    assert!(matches!(
-        harness.error,
-        Some(Error::TimedOut {
-            what: "the request to publish",
-            ..
-        })
-    ));
-    assert_eq!(
-        harness.codes().pop(),
-        Some(code("onStatus", StatusCode::CONNECT_CLOSED))
-    );
-
-    let mut harness = Harness::publishing(Config::default());
-    for _ in 0..59 {
-        harness.advance(Duration::from_secs(1));
-    }
-    assert_eq!(harness.error, None);
-    harness.advance(Duration::from_secs(1));
-    assert!(matches!(
-        harness.error,
-        Some(Error::TimedOut {
-            what: "the next byte of the peer",
-            ..
-        })
-    ));
-    assert!(
-        harness
-            .events
-            .iter()
-            .any(|event| matches!(event, Event::PublishEnded(STREAM, _)))
-    );
-}
-
-#[test]
-fn timeouts_can_be_switched_off() {
-    let never = Duration::MAX;
-    let mut config = with_limits(|limits| {
-        (
-            limits.handshake_timeout,
-            limits.setup_timeout,
-            limits.idle_timeout,
-        ) = (never, never, never);
-    });
-    config.ping_interval = never;
-    let mut harness = Harness::new(config);
-    harness.advance(Duration::from_secs(3_600));
-    harness.receive(&handshake_bytes());
-    harness.send(&setup());
-    harness.advance(Duration::from_secs(3_600));
-    assert!(harness.error.is_none() && !harness.closed);
-}
-
-#[test]
-fn the_callers_delay_is_not_the_peers() {
-    let mut harness = Harness::connected(Config::default());
-    harness.grant = false;
-    harness.send(&setup());
-    harness.advance(Duration::from_secs(500));
-    assert_eq!(harness.error, None);
-    let result = harness.session.accept_connect(harness.now);
-    harness.finish(result);
-    harness.advance(Duration::from_secs(500));
-    let result = harness.session.accept_publish(STREAM, harness.now);
-    harness.finish(result);
-    harness.advance(Duration::from_secs(1));
-    assert_eq!(harness.error, None);
-}
-
-#[test]
-fn every_limit_of_the_session_ends_the_connection_with_its_name() {
-    let what = |harness: &Harness| match harness.error {
-        Some(Error::LimitExceeded { what, .. }) => what,
-        ref other => panic!("{other:?}"),
-    };
-    let create = || command(0, "createStream", 4.0, &[Value::Null]);
-
-    let mut harness = Harness::connected(Config::default());
-    harness.send(&setup()[..1]);
-    harness.send(&[(); 9].map(|()| create()));
-    assert_eq!(what(&harness), "message_streams");
-    assert!(harness.closed);
-
-    let mut harness = Harness::publishing(Config::default());
-    let ping = || Control::User(UserControl::PingRequest(1)).to_message();
-    harness.send(&[(); 300].map(|()| ping()));
-    assert_eq!(what(&harness), "commands_per_second");
-
-    let mut harness = Harness::connected(with_limits(|limits| limits.name_bytes = 30));
-    harness.send(&[command(
-        0,
-        "connect",
-        1.0,
-        &[object(&[("app", &"x".repeat(31))])],
-    )]);
-    assert_eq!(what(&harness), "name_bytes");
-
-    let mut harness = Harness::connected(Config::default());
-    let mut nested = vec![2, 0, 7];
-    nested.extend_from_slice(b"connect");
-    nested.extend([0x0A, 0, 0, 0, 1].repeat(10_000));
-    let payload = nested.into();
-    harness.send(&[Message {
-        timestamp: 0,
-        type_id: type_id::COMMAND_AMF0,
-        stream_id: 0,
-        payload,
-    }]);
-    assert_eq!(what(&harness), "amf_depth");
-
-    let mut harness = Harness::connected(Config::default());
-    harness.receive(&[4, 0, 0, 0, 0x10, 0, 0, 9, 1, 0, 0, 0]);
-    assert_eq!(what(&harness), "message_bytes");
-    let mut harness = Harness::publishing(Config::default());
-    harness.receive(&[4, 0, 0, 0, 0x10, 0, 0, 9, 1, 0, 0, 0]);
-    assert_eq!(
-        harness.error, None,
-        "a megabyte of video is fine once publishing was allowed"
-    );
-
-    let mut harness = Harness::connected(with_limits(|limits| limits.buffered_bytes = 10_000));
-    harness.grant = false;
-    harness.send(&setup()[..1]);
-    harness.receive(&[0; 10_001]);
-    assert_eq!(what(&harness), "buffered_bytes");
-}
-
-#[test]
-fn what_breaks_the_order_of_commands_is_refused() {
-    for messages in [
-        vec![command(0, "createStream", 1.0, &[Value::Null])],
-        vec![setup().remove(0), setup().remove(0)],
-        vec![
-            setup().remove(0),
-            command(5, "publish", 2.0, &[Value::Null, "cam".into()]),
-        ],
-        vec![setup().remove(0), command(0, "publish", 2.0, &[])],
-    ] {
-        let mut harness = Harness::connected(Config::default());
-        harness.send(&messages);
-        assert!(
-            matches!(harness.error, Some(Error::PeerMisbehaved { .. })),
-            "{:?}",
-            harness.error
-        );
-        assert!(harness.closed);
-        harness.receive(&[1, 2, 3]);
-        assert!(harness.closed, "input is ignored afterwards");
-    }
-}
-
-#[test]
 fn codecs_that_are_not_carried_are_refused_with_words() {
     let mut harness = Harness::publishing(Config::default());
     harness.send(&[media(type_id::VIDEO, 0, &[0x12, 0, 0])]);
@@ -639,106 +448,4 @@ fn codecs_that_are_not_carried_are_refused_with_words() {
         harness.codes().pop(),
         Some(code("onStatus", StatusCode::PUBLISH_DENIED))
     );
-}
-
-/// A whole publication in bytes, with a publisher's chunk size.
-fn publication() -> Vec<u8> {
-    let mut bytes = handshake_bytes();
-    let mut messages = setup();
-    messages.push(media(type_id::VIDEO, 0, &avc_header()));
-    messages.push(media(type_id::AUDIO, 0, AAC_HEADER));
-    for i in 0..10 {
-        let nal = if i == 0 {
-            vec![0x65; 700]
-        } else {
-            vec![0x41; 300]
-        };
-        messages.push(media(
-            type_id::VIDEO,
-            i * 40,
-            &avc_unit(if i == 0 { 1 } else { 2 }, 40, &nal),
-        ));
-        messages.push(media(type_id::AUDIO, i * 40 + 3, &[0xAF, 1, 1, 2, 3, 4]));
-    }
-    messages.push(command(1, "deleteStream", 0.0, &[Value::Null, 1.0.into()]));
-    bytes.extend(chunks(&messages));
-    bytes
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
-
-    #[test]
-    fn any_cut_of_the_input_gives_the_same_events(cuts in prop::collection::vec(1_usize..2_000, 1..60)) {
-        let bytes = publication();
-        let mut whole = Harness::new(Config::default());
-        whole.receive(&bytes);
-        let mut pieces = Harness::new(Config::default());
-        let mut rest = &bytes[..];
-        for cut in cuts.iter().cycle() {
-            let (head, tail) = rest.split_at((*cut).min(rest.len()));
-            pieces.receive(head);
-            rest = tail;
-            if rest.is_empty() {
-                break;
-            }
-        }
-        prop_assert_eq!(whole.frames().len(), 22);
-        prop_assert_eq!(&pieces.events, &whole.events);
-        prop_assert_eq!(&pieces.error, &None);
-        // The server's random handshake apart, so are the replies.
-        prop_assert_eq!(&pieces.replies, &whole.replies);
-    }
-
-    #[test]
-    fn random_bytes_never_panic_at_any_stage(
-        stage in 0_usize..4,
-        bytes in prop::collection::vec(prop_oneof![3 => any::<u8>(), 2 => 0_u8..24], 0..3_000),
-        piece in 1_usize..500,
-    ) {
-        let mut harness = match stage {
-            0 => Harness::new(Config::default()),
-            1 => Harness::connected(Config::default()),
-            2 => {
-                let mut harness = Harness::connected(Config::default());
-                harness.send(&setup()[..1]);
-                harness
-            }
-            _ => Harness::publishing(Config::default()),
-        };
-        for piece in bytes.chunks(piece) {
-            harness.receive(piece);
-        }
-        harness.advance(Duration::from_secs(120));
-        prop_assert!(harness.closed);
-    }
-
-    #[test]
-    fn random_payloads_of_every_message_type_never_panic(
-        messages in prop::collection::vec(
-            (prop::sample::select(vec![1_u8, 2, 3, 4, 5, 6, 8, 9, 15, 17, 18, 20, 22]),
-             any::<u32>(),
-             prop::collection::vec(prop_oneof![any::<u8>(), 0_u8..24], 0..200)),
-            1..40),
-        with_headers in any::<bool>(),
-    ) {
-        let mut harness = Harness::publishing(Config::default());
-        if with_headers {
-            harness.send(&[media(type_id::VIDEO, 0, &avc_header()), media(type_id::AUDIO, 0, AAC_HEADER)]);
-        }
-        for (type_id, timestamp, mut payload) in messages {
-            // Steer past the first bytes, which would refuse most of them.
-            match (type_id, payload.as_mut_slice()) {
-                (type_id::VIDEO, [first, second, ..]) => (*first, *second) = (*first & 0x70 | 7, *second & 3),
-                (type_id::AUDIO, [first, second, ..]) => (*first, *second) = (0xAF, *second & 1),
-                _ => {}
-            }
-            harness.send(&[media(type_id, timestamp, &payload)]);
-        }
-        let mut last = std::collections::HashMap::new();
-        for frame in harness.frames() {
-            let before = last.insert(frame.track, frame.dts);
-            prop_assert!(before.is_none_or(|before| before <= frame.dts));
-        }
-    }
 }

@@ -10,6 +10,7 @@ use arcly_rtmp::proto::command::Command;
 use arcly_rtmp::proto::control::Control;
 use arcly_rtmp::proto::message::{Message, type_id};
 use arcly_rtmp::proto::session::{Event, Input, Output, ServerSession};
+use arcly_rtmp::proto::status::StatusCode;
 use arcly_rtmp::{Config, Error, Limits};
 use bytes::{Bytes, BytesMut};
 use rml_rtmp::handshake::{Handshake, HandshakeProcessResult, PeerType};
@@ -311,4 +312,25 @@ pub(crate) fn digest_handshake(mut exchange: impl FnMut(&[u8]) -> Vec<u8>) -> Ve
         HandshakeProcessResult::Completed { response_bytes, .. } => response_bytes,
         HandshakeProcessResult::InProgress { .. } => panic!("the reply is S0, S1 and S2"),
     }
+}
+
+/// The default configuration with other limits.
+pub(crate) fn with_limits(change: impl FnOnce(&mut Limits)) -> Config {
+    let mut config = Config::default();
+    change(&mut config.limits);
+    config
+}
+
+/// The name of a reply and its status code.
+pub(crate) fn code(name: &str, code: StatusCode) -> (String, String) {
+    (name.to_owned(), code.as_str().to_owned())
+}
+
+/// The commands among the replies.
+pub(crate) fn commands(harness: &Harness) -> Vec<&Command> {
+    let commands = harness.replies.iter().filter_map(|reply| match reply {
+        Reply::Command(command) => Some(command),
+        Reply::Control(_) => None,
+    });
+    commands.collect()
 }
