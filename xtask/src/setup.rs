@@ -30,9 +30,14 @@ enum Check {
 /// Each GStreamer package is recognised by elements that it alone brings.
 const TOOLS: &[Tool] = &[
     Tool {
-        name: "ffmpeg and ffprobe",
+        name: "ffmpeg, ffplay and ffprobe",
         package: "ffmpeg",
-        check: Check::AllOf(&["ffmpeg", "ffprobe"]),
+        check: Check::AllOf(&["ffmpeg", "ffplay", "ffprobe"]),
+    },
+    Tool {
+        name: "curl",
+        package: "curl",
+        check: Check::AllOf(&["curl"]),
     },
     Tool {
         name: "Chromium",

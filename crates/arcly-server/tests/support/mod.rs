@@ -226,10 +226,10 @@ impl Response {
 
 /// A tool that a test needs, quiet unless something is wrong. Where it is missing the test fails, and says what to install.
 pub(crate) fn tool(name: &str) -> Command {
-    let version = if name.starts_with("gst-") || name.contains("chrom") {
-        "--version"
-    } else {
+    let version = if name.starts_with("ff") {
         "-version"
+    } else {
+        "--version"
     };
     let there = Command::new(name)
         .arg(version)
