@@ -87,6 +87,7 @@ mod media;
 pub mod mux;
 mod net;
 mod observe;
+mod own_sessions;
 mod playback;
 mod record;
 mod storage;
@@ -97,6 +98,8 @@ mod timestamp;
 #[cfg(feature = "codec")]
 pub use arcly_codec as codec;
 pub use async_trait::async_trait;
+pub use bytes;
+pub use tokio_util::sync::CancellationToken;
 
 pub use audit::{AuditOutcome, AuditRecord, AuditSink};
 pub use auth::{
@@ -105,8 +108,7 @@ pub use auth::{
 #[cfg(feature = "auth-jwt")]
 pub use auth_jwt::{JwtAlgorithm, JwtAuthenticator, JwtClaims, JwtKey, JwtKeyError, JwtSigner};
 pub use bus::{
-    Delivery, LagObserver, LogItem, Retention, Shared, StartAt, SubscribeOptions, Subscription,
-    SubscriptionEnd,
+    Delivery, LogItem, Retention, Shared, StartAt, SubscribeOptions, Subscription, SubscriptionEnd,
 };
 pub use codec_id::CodecId;
 pub use engine::{AppSpec, Engine, EngineBuilder};
@@ -125,7 +127,7 @@ pub use net::{
 pub use observe::{
     EVENT_BACKLOG, Event, EventBus, EventKind, EventReceiver, Observer, SessionId, ViewerId,
 };
-pub use playback::{PlayRequest, PlaySession, PlaybackContext, PlaybackRegistry};
+pub use playback::{PlayRequest, PlaySession, PlaybackContext, PlaybackRegistry, ViewerInfo};
 pub use record::{
     FileNameTemplate, RecordingConfig, RecordingEvent, RecordingObserver, RecordingSink,
     record_stream,

@@ -7,27 +7,53 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::SystemTime;
 use tokio::sync::broadcast;
 
-/// Identifies a publish session; never used twice within a process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct SessionId(pub(crate) u64);
+macro_rules! id_type {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(u64);
 
-/// Identifies a play session; never used twice within a process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ViewerId(pub(crate) u64);
+        impl $name {
+            /// An id that no other call of this has returned in this process: what engines, also several of them, number with.
+            #[must_use]
+            pub fn fresh() -> Self {
+                static LAST: AtomicU64 = AtomicU64::new(0);
+                Self(LAST.fetch_add(1, Ordering::Relaxed) + 1)
+            }
 
-impl fmt::Display for SessionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
+            /// The id with this number, as one that was written down or came from elsewhere. That it is the only one is the caller's
+            /// business.
+            #[must_use]
+            pub const fn new(number: u64) -> Self {
+                Self(number)
+            }
+
+            /// Its number.
+            #[must_use]
+            pub const fn get(self) -> u64 {
+                self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
 }
 
-impl fmt::Display for ViewerId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
+id_type! {
+    /// Identifies a publish session. Engines never use one twice within a process.
+    SessionId
+}
+id_type! {
+    /// Identifies a play session. Engines never use one twice within a process, and use them in ascending order.
+    ViewerId
 }
 
 /// Something that happened.
@@ -143,7 +169,12 @@ pub enum EventKind {
         /// The stream.
         key: StreamKey,
     },
-    /// A frame was refused, for instance for its size.
+    /// The packager of a rendition panicked, or its runtime went; its viewers see the end, and the next viewer starts another.
+    PackagerFailed {
+        /// The stream.
+        key: StreamKey,
+    },
+    /// A frame was refused, for instance for its size. Reported once a stream and reason.
     FrameRefused {
         /// The stream.
         key: StreamKey,
@@ -208,6 +239,7 @@ impl EventKind {
             Self::SubscriberLagged { .. } => "subscriber-lagged",
             Self::SubscriberEvicted { .. } => "subscriber-evicted",
             Self::GopTruncated { .. } => "gop-truncated",
+            Self::PackagerFailed { .. } => "packager-failed",
             Self::FrameRefused { .. } => "frame-refused",
             Self::RecordingStarted { .. } => "recording-started",
             Self::RecordingFinished { .. } => "recording-finished",
@@ -231,6 +263,7 @@ impl EventKind {
             | Self::SubscriberLagged { key, .. }
             | Self::SubscriberEvicted { key, .. }
             | Self::GopTruncated { key }
+            | Self::PackagerFailed { key }
             | Self::FrameRefused { key, .. }
             | Self::RecordingStarted { key, .. }
             | Self::RecordingFinished { key, .. }
@@ -300,6 +333,7 @@ pub(crate) struct Reporter {
     observers: Vec<Arc<dyn Observer>>,
     audit: Vec<Arc<dyn AuditSink>>,
     events: broadcast::Sender<Arc<Event>>,
+    shutting_down: AtomicBool,
 }
 
 impl Reporter {
@@ -313,12 +347,23 @@ impl Reporter {
             observers,
             audit,
             events: broadcast::channel(EVENT_BACKLOG).0,
+            shutting_down: AtomicBool::new(false),
         }
     }
 
     /// One that nobody listens to.
     pub(crate) fn silent() -> Self {
         Self::new(Clock::new(TimeSource::system()), Vec::new(), Vec::new())
+    }
+
+    /// Whether the engine shuts down: streams that end from then on end for that.
+    pub(crate) fn is_shutting_down(&self) -> bool {
+        self.shutting_down.load(Ordering::Acquire)
+    }
+
+    /// True the first time.
+    pub(crate) fn begin_shutdown(&self) -> bool {
+        !self.shutting_down.swap(true, Ordering::AcqRel)
     }
 
     pub(crate) fn report(&self, kind: EventKind) {
@@ -339,7 +384,9 @@ impl Reporter {
 
     pub(crate) fn audit(&self, record: &AuditRecord) {
         for sink in &self.audit {
-            sink.record(record);
+            if catch_unwind(AssertUnwindSafe(|| sink.record(record))).is_err() {
+                tracing::error!(action = %record.action, key = %record.key, "an audit sink panicked");
+            }
         }
     }
 

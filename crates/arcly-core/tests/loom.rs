@@ -6,11 +6,11 @@
 //! * `ArcSwap` is modelled as a mutex around the pointer, and `OnceLock` as a flag in front of the real one: their own
 //!   synchronisation is taken for correct, what the log builds on it is checked.
 //! * The waker inside a waiter is modelled as a mutex around it, not as the `atomic-waker` crate has it.
-//! * One shard, so the root relay only, as a thread; tokio's scheduler is not in the model. The handshake between root and the other
-//!   relays is the one between publisher and root.
+//! * One shard, so the root relay only, as a thread; tokio's scheduler is not in the model. The handshake between a shard and the root is
+//!   modelled by itself, with the same steps, in the last test.
 //! * Relaxed counters that only feed statistics or eviction (items, bytes) are checked for their effect on readers, not
 //!   for their values.
-//! * Interleavings are bounded to three preemptions, and logs to a few items.
+//! * Interleavings are bounded to two preemptions, and logs to a few items.
 #![cfg(arcly_loom)]
 #![allow(missing_docs, reason = "a test")]
 
@@ -222,6 +222,126 @@ fn a_lagging_reader_never_enters_a_gop_in_its_middle() {
         assert!(
             [&[0, 1, 10][..], &[0, 10], &[10]].contains(&&numbers[..]),
             "{numbers:?}"
+        );
+    });
+}
+
+#[test]
+fn none_means_the_end_and_nothing_else() {
+    model(|| {
+        let log = NumberLog::new(1);
+        assert!(log.append(0));
+        let mut reader = log.subscribe(StartAt::Live);
+        let publisher = thread::spawn({
+            let log = log.clone();
+            move || {
+                // What is ready is dropped before it can be taken; a sync point to go on at comes later.
+                (1..5).for_each(|number| assert!(log.append(number)));
+                assert!(log.append_sync(9));
+            }
+        });
+        assert!(block_on(reader.recv()).is_some(), "the log is open");
+        publisher.join().expect("no panic");
+    });
+}
+
+#[test]
+fn a_close_during_a_move_to_the_next_chunk_leaves_nobody_waiting() {
+    model(|| {
+        let log = NumberLog::new(1);
+        assert!(log.append(0));
+        let reader = log.subscribe(StartAt::Live);
+        let publisher = thread::spawn({
+            let log = log.clone();
+            move || usize::from(log.append(1))
+        });
+        let closer = thread::spawn(move || log.close());
+        let read = drain(reader).len();
+        closer.join().expect("no panic");
+        assert_eq!(read, publisher.join().expect("no panic"));
+    });
+}
+
+#[test]
+fn joining_while_the_log_is_closed_and_let_go_ends() {
+    model(|| {
+        let log = NumberLog::new(8);
+        assert!(log.append_sync(0));
+        // More than a chunk, so that the reader has to find the next one.
+        assert!(log.append(1) && log.append(2));
+        let closer = thread::spawn({
+            let log = log.clone();
+            move || log.close()
+        });
+        let numbers = drain(log.subscribe(StartAt::LatestKeyframe));
+        closer.join().expect("no panic");
+        assert!([&[0, 1, 2][..], &[]].contains(&&numbers[..]), "{numbers:?}");
+    });
+}
+
+#[test]
+fn a_sync_point_that_was_accepted_reaches_who_waits_for_one() {
+    model(|| {
+        let log = NumberLog::new(8);
+        let reader = log.subscribe(StartAt::NextKeyframe);
+        let publisher = thread::spawn({
+            let log = log.clone();
+            move || log.append_sync(7)
+        });
+        log.close();
+        let read = drain(reader).len();
+        assert_eq!(read, usize::from(publisher.join().expect("no panic")));
+    });
+}
+
+#[test]
+fn nothing_is_kept_once_the_log_is_closed_and_unread() {
+    model(|| {
+        let log = NumberLog::new(8);
+        let reader = log.subscribe(StartAt::LatestKeyframe);
+        let publisher = thread::spawn({
+            let log = log.clone();
+            move || log.append_sync(7)
+        });
+        let closer = thread::spawn({
+            let log = log.clone();
+            move || log.close()
+        });
+        drop(reader);
+        closer.join().expect("no panic");
+        publisher.join().expect("no panic");
+        assert!(log.keeps_nothing());
+    });
+}
+
+/// `WakeHub`'s two flags, `any_armed` of a shard and of the hub, with the steps of `Place::arm` and of the root relay.
+#[test]
+fn a_shard_whose_flag_is_up_is_looked_at_or_will_be() {
+    use loom::sync::atomic::{AtomicBool, Ordering, fence};
+    use std::sync::Arc;
+    model(|| {
+        // Raised by a reader of another shard before.
+        let hub = Arc::new(AtomicBool::new(true));
+        let shard = Arc::new(AtomicBool::new(false));
+        let root = thread::spawn({
+            let (hub, shard) = (Arc::clone(&hub), Arc::clone(&shard));
+            move || {
+                hub.store(false, Ordering::Relaxed);
+                fence(Ordering::SeqCst);
+                shard.load(Ordering::Relaxed)
+            }
+        });
+        fence(Ordering::SeqCst);
+        for flag in [&shard, &hub] {
+            if !flag.load(Ordering::Relaxed) {
+                flag.store(true, Ordering::Relaxed);
+            }
+            fence(Ordering::SeqCst);
+        }
+        let looked_at = root.join().expect("no panic");
+        assert!(
+            looked_at || hub.load(Ordering::Relaxed),
+            "nobody will look at the shard"
         );
     });
 }

@@ -2,7 +2,8 @@
 #![allow(missing_docs, reason = "a test")]
 
 use arcly_core::{
-    CodecId, MediaFrame, Packager, Packet, Packets, StartAt, StreamHandle, StreamKey, StreamLimits,
+    CodecId, Delivery, MediaFrame, Packager, Packet, Packets, StartAt, StreamHandle, StreamKey,
+    StreamLimits, SubscriptionEnd,
 };
 use bytes::Bytes;
 use std::sync::Arc;
@@ -22,13 +23,13 @@ impl Packager for Brackets {
         self.style
     }
 
-    fn pack(&mut self, frame: &MediaFrame, _skipped: u64, out: &mut Packets<'_, Packet>) {
+    fn pack(&mut self, frame: &Delivery<'_, MediaFrame>, out: &mut Packets<'_, Packet>) {
         self.packed.fetch_add(1, Ordering::Relaxed);
         let text = String::from_utf8_lossy(&frame.payload);
         let packet = |text: String| Packet::new(Bytes::from(text), frame.dts);
         if frame.is_config() {
             out.set_preamble([packet(format!("header {text}"))]);
-        } else if frame.is_keyframe() {
+        } else if frame.is_sync_point {
             out.push_sync(packet(format!("{}{text}", self.style)));
         } else {
             out.push(packet(format!("{}{text}", self.style)));
@@ -145,7 +146,7 @@ impl Packager for Broken {
 
     fn variant(&self) {}
 
-    fn pack(&mut self, _frame: &MediaFrame, _skipped: u64, _out: &mut Packets<'_, Packet>) {
+    fn pack(&mut self, _frame: &Delivery<'_, MediaFrame>, _out: &mut Packets<'_, Packet>) {
         panic!("a bug in a packager");
     }
 }
@@ -159,6 +160,7 @@ async fn a_packager_that_panics_ends_its_viewers_and_nobody_else() {
         .subscribe_from(StartAt::LatestKeyframe);
     publish(&stream, "k", true);
     assert!(viewer.recv().await.is_none());
+    assert_eq!(viewer.end(), Some(SubscriptionEnd::PackagerFailed));
     assert!(others.recv().await.is_some());
     assert!(stream.is_live());
 }

@@ -173,6 +173,11 @@ impl<T: LogItem> Chunk<T> {
         self.slots.get(slot as usize)?.get()
     }
 
+    /// Whether the log can be joined at `slot`.
+    pub(crate) fn is_sync_point(&self, slot: u32) -> bool {
+        slot == 0 && self.sync.is_some()
+    }
+
     /// Lets no further slot be reserved, and returns how many are; `None` where the log is closed. Idempotent.
     pub(crate) fn seal(&self) -> Option<u32> {
         let before = self.state.fetch_or(SEALED, Ordering::AcqRel);

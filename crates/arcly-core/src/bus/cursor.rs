@@ -17,10 +17,21 @@ pub(crate) enum Readiness {
 enum Position<T> {
     /// At a slot, filled or to be filled next.
     At { chunk: Arc<Chunk<T>>, slot: u32 },
-    /// Waiting for a sync point in a chunk after this one, or in any.
-    AwaitingSync { after: Option<u64> },
-    /// The log was closed and let go before the cursor came.
+    /// Waiting for a sync point.
+    AwaitingSync(Awaiting),
+    /// The log has been let go, or the reader is done with it.
     Nowhere,
+}
+
+/// What sync point is waited for.
+#[derive(Clone, Copy)]
+struct Awaiting {
+    /// It stands in the chunk at this position or a later one.
+    from: u64,
+    /// The sequence number at which waiting began.
+    since: u64,
+    /// Whether items have been lost. Then the newest sync point will do; a joiner takes the first.
+    lost: bool,
 }
 
 /// A position in a log: a chunk and a slot, so that reading touches no count but once a chunk.
@@ -31,8 +42,6 @@ pub(crate) struct Cursor<T> {
     position: Position<T>,
     /// Items to hand out before the position's.
     preamble: Option<(Arc<Preamble<T>>, usize)>,
-    /// Where in the log reading was broken off, if it was.
-    lost_from: Option<u64>,
     /// Items skipped directly before the current one.
     skipped: u64,
 }
@@ -45,10 +54,9 @@ pub(crate) enum Current<'a, T> {
 
 impl<T: LogItem> Cursor<T> {
     pub(crate) fn new(log: &Log<T>, start: StartAt) -> Self {
-        let keeps_history = log.retention().max_items > 0;
         let joined = match start {
-            StartAt::LatestKeyframe if keeps_history => log.newest_sync(),
-            StartAt::Back(back) if keeps_history => log
+            StartAt::LatestKeyframe if log.keeps_history() => log.newest_sync(),
+            StartAt::Back(back) if log.keeps_history() => log
                 .head_dts()
                 .and_then(|head| log.sync_before(head - TimeDelta::from(back))),
             _ => None,
@@ -61,21 +69,31 @@ impl<T: LogItem> Cursor<T> {
                 Position::At { chunk: tail, slot }
             }
             (None, Some(tail)) => {
-                // A joiner that found no sync point takes the first there is; one that wants the next takes no older one.
-                let any = keeps_history && start != StartAt::NextKeyframe;
-                Position::AwaitingSync {
-                    after: (!any).then_some(tail.id),
-                }
+                // The tail may be a sync point that is not known as one yet: good for a joiner that takes any, too old for one
+                // that wants the next.
+                let takes_any = log.keeps_history() && start != StartAt::NextKeyframe;
+                Position::AwaitingSync(Awaiting {
+                    from: tail.id + u64::from(!takes_any),
+                    since: tail.first_sequence + u64::from(tail.reserved()),
+                    lost: false,
+                })
             }
         };
         let mut cursor = Self {
             position,
-            preamble: None,
-            lost_from: None,
-            skipped: 0,
+            ..Self::nowhere()
         };
         cursor.take_preamble();
         cursor
+    }
+
+    /// A cursor with nothing to read.
+    pub(crate) fn nowhere() -> Self {
+        Self {
+            position: Position::Nowhere,
+            preamble: None,
+            skipped: 0,
+        }
     }
 
     /// Moves to the next item that can be read.
@@ -86,15 +104,19 @@ impl<T: LogItem> Cursor<T> {
         loop {
             match &self.position {
                 Position::Nowhere => return Readiness::End,
-                Position::AwaitingSync { after } => {
+                Position::AwaitingSync(awaiting) => {
+                    let awaiting = *awaiting;
                     // In this order: what was appended before the close is found.
                     let closed = log.is_closed();
-                    match log.newest_sync() {
-                        Some(chunk) if after.is_none_or(|after| chunk.id > after) => {
-                            self.land(chunk)
-                        }
-                        _ if closed => return Readiness::End,
-                        _ => return Readiness::Pending,
+                    let sync = if awaiting.lost {
+                        log.newest_sync().filter(|sync| sync.id >= awaiting.from)
+                    } else {
+                        log.first_sync(awaiting.from)
+                    };
+                    match sync {
+                        Some(sync) => self.land(sync, awaiting, log),
+                        None if closed => return Readiness::End,
+                        None => return Readiness::Pending,
                     }
                     return Readiness::Ready;
                 }
@@ -132,7 +154,7 @@ impl<T: LogItem> Cursor<T> {
         }
         match &self.position {
             Position::At { chunk, slot } => Some(Current::Item(chunk, *slot)),
-            Position::AwaitingSync { .. } | Position::Nowhere => None,
+            Position::AwaitingSync(_) | Position::Nowhere => None,
         }
     }
 
@@ -153,21 +175,41 @@ impl<T: LogItem> Cursor<T> {
         }
     }
 
-    /// Leaves a position whose continuation has been dropped, for the next sync point: never into the middle of a GOP.
-    fn lose_track(&mut self) {
-        if let Position::At { chunk, slot } = &self.position {
-            self.lost_from = Some(chunk.first_sequence + u64::from(*slot));
-            self.position = Position::AwaitingSync {
-                after: Some(chunk.id),
-            };
+    /// Whether items have been lost and no sync point to go on at has come yet.
+    pub(crate) fn is_lost(&self) -> bool {
+        matches!(&self.position, Position::AwaitingSync(awaiting) if awaiting.lost)
+    }
+
+    /// While [lost](Self::is_lost): how many items, so far.
+    pub(crate) fn lost(&self, log: &Log<T>) -> u64 {
+        match &self.position {
+            Position::AwaitingSync(awaiting) if awaiting.lost => {
+                log.next_sequence().saturating_sub(awaiting.since)
+            }
+            _ => 0,
         }
     }
 
-    fn land(&mut self, chunk: Arc<Chunk<T>>) {
-        if let Some(from) = self.lost_from.take() {
-            self.skipped += chunk.first_sequence.saturating_sub(from);
+    /// Leaves a position whose continuation has been dropped, for the newest sync point: never into the middle of a GOP.
+    fn lose_track(&mut self) {
+        if let Position::At { chunk, slot } = &self.position {
+            self.position = Position::AwaitingSync(Awaiting {
+                from: chunk.id + 1,
+                since: chunk.first_sequence + u64::from(*slot),
+                lost: true,
+            });
         }
-        self.position = Position::At { chunk, slot: 0 };
+    }
+
+    fn land(&mut self, sync: Arc<Chunk<T>>, awaiting: Awaiting, log: &Log<T>) {
+        // A joiner that came too late for its sync point has lost items, too.
+        if awaiting.lost || (sync.id > awaiting.from && log.has_dropped(awaiting.from)) {
+            self.skipped += sync.first_sequence.saturating_sub(awaiting.since);
+        }
+        self.position = Position::At {
+            chunk: sync,
+            slot: 0,
+        };
         self.take_preamble();
     }
 

@@ -1,7 +1,7 @@
 //! The log: append-only, bounded, read by any number of cursors without locks.
 
 use super::chunk::{Chunk, Preamble, Reservation};
-use super::sync::{Arc, AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering, SwapCell};
+use super::sync::{Arc, AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering, SwapCell, fence};
 use super::wake::WakeHub;
 use super::{LogItem, Retention};
 use crate::Timestamp;
@@ -13,6 +13,9 @@ const MAX_CHUNK_SLOTS: u32 = 64;
 const MIN_CHUNK_SLOTS: u32 = 4;
 /// How many chunks can be kept at least, and so how many sync points, whatever the bounds; a short GOP counts as much as a long one here.
 const MIN_RING: u64 = 256;
+
+/// In [`Log::readers`]: the log was closed without readers, everything has been let go, and nobody can join any more.
+const CLEARED: usize = 1 << (usize::BITS - 1);
 
 /// The log is closed.
 #[derive(Debug, PartialEq, Eq)]
@@ -57,6 +60,8 @@ pub(crate) struct Log<T> {
     evicting: AtomicBool,
     readers: AtomicUsize,
     retention: Retention,
+    /// Whether joiners may start with what is kept.
+    keeps_history: bool,
     chunk_slots: u32,
     chunk_bytes: usize,
     hub: Arc<WakeHub>,
@@ -64,9 +69,16 @@ pub(crate) struct Log<T> {
 
 impl<T: LogItem> Log<T> {
     pub(crate) fn new(retention: Retention) -> Self {
-        let max_items = u32::try_from(retention.max_items)
-            .unwrap_or(u32::MAX)
-            .max(1);
+        Self::with_floor(retention, Retention::FEWEST_ITEMS)
+    }
+
+    /// A log that keeps at least `floor` items for readers, whatever the retention says.
+    pub(crate) fn with_floor(mut retention: Retention, floor: usize) -> Self {
+        let keeps_history = retention.max_items > 0;
+        retention.max_items = retention
+            .max_items
+            .clamp(floor.max(1), Retention::MOST_ITEMS);
+        let max_items = u32::try_from(retention.max_items).unwrap_or(u32::MAX);
         // Chunks are dropped whole, so their size is how far a bound can be overshot.
         let chunk_slots = (max_items / 4).clamp(1, MAX_CHUNK_SLOTS);
         // One chunk an item at most; where many items are kept, room for chunks that are half full.
@@ -88,6 +100,7 @@ impl<T: LogItem> Log<T> {
             evicting: AtomicBool::new(false),
             readers: AtomicUsize::new(0),
             retention,
+            keeps_history,
             chunk_slots,
             chunk_bytes: (retention.max_bytes / 8).max(1),
             hub: Arc::new(WakeHub::new()),
@@ -124,6 +137,7 @@ impl<T: LogItem> Log<T> {
         preamble: impl Fn() -> Arc<Preamble<T>>,
     ) -> Result<Appended, LogClosed> {
         let (weight, dts) = (item.weight(), item.dts());
+        // Before its chunk can be seen, and so dropped. Of a closed log the account does not matter any more.
         self.account(weight);
         loop {
             let tail = self.tail.peek();
@@ -149,6 +163,8 @@ impl<T: LogItem> Log<T> {
             let tail = self.tail.peek();
             let Some(tail) = tail.as_ref() else { return };
             if tail.close() {
+                // Whoever made it may not have come to linking it. It is safe to do here: a tail is never dropped.
+                self.link(tail);
                 break;
             }
             // Sealed by a publisher on its way to the next chunk: be first to make that one, or close what it made.
@@ -158,9 +174,25 @@ impl<T: LogItem> Log<T> {
         }
         self.closed.store(true, Ordering::Release);
         self.hub.close();
-        if self.readers.load(Ordering::Acquire) == 0 {
+        self.clear_if_unread();
+    }
+
+    /// Lets go of everything once the log is closed and nobody reads it. Whoever closes looks for readers, and the last reader looks
+    /// whether it is closed: with a fence in between on both sides, one of them sees the other.
+    fn clear_if_unread(&self) {
+        fence(Ordering::SeqCst);
+        if self.is_closed()
+            && self
+                .readers
+                .compare_exchange(0, CLEARED, Ordering::AcqRel, Ordering::Acquire)
+                .is_ok()
+        {
             self.clear();
         }
+    }
+
+    fn is_cleared(&self) -> bool {
+        self.readers.load(Ordering::Acquire) & CLEARED != 0
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -172,7 +204,10 @@ impl<T: LogItem> Log<T> {
         let end = tail.seal().ok_or(LogClosed)?;
         let slots = tail.capacity().saturating_mul(2).min(self.chunk_slots);
         let dts = Timestamp::from_raw(self.head_dts.load(Ordering::Relaxed));
-        self.install(tail, tail.next(end, dts, slots));
+        if self.install(tail, tail.next(end, dts, slots)) {
+            // Readers may have looked for this chunk before it was linked; if the log is closed by now, no append wakes them.
+            self.hub.notify();
+        }
         Ok(())
     }
 
@@ -184,13 +219,26 @@ impl<T: LogItem> Log<T> {
         if !self.tail.replace(Some(tail), Some(Arc::clone(&new))) {
             return false;
         }
+        self.link(&new);
+        fence(Ordering::SeqCst);
+        if self.is_cleared() {
+            self.clear(); // The log was closed and let go meanwhile; what was linked too late must go as well.
+        }
+        true
+    }
+
+    /// Makes a chunk that is or was the tail known to readers. Done by whoever made it, and once more by a close that finds it.
+    fn link(&self, new: &Arc<Chunk<T>>) {
         let cell = self.cell(new.id);
         loop {
             let held = cell.peek();
-            if held.as_ref().is_some_and(|held| held.id > new.id) {
-                break; // A publisher was held up here for a whole turn of the ring.
+            if let Some(held) = held.as_ref().filter(|held| held.id >= new.id) {
+                if held.id > new.id {
+                    self.forget(new); // A publisher was held up here for a whole turn of the ring.
+                }
+                break;
             }
-            if cell.replace(held.as_ref(), Some(Arc::clone(&new))) {
+            if cell.replace(held.as_ref(), Some(Arc::clone(new))) {
                 if let Some(lapped) = held.as_ref() {
                     self.oldest.fetch_max(lapped.id + 1, Ordering::AcqRel);
                     self.forget(lapped);
@@ -198,19 +246,16 @@ impl<T: LogItem> Log<T> {
                 break;
             }
         }
-        if new.sync.is_some() {
-            loop {
-                let held = self.newest_sync.peek();
-                if held.as_ref().is_some_and(|held| held.id >= new.id)
-                    || self
-                        .newest_sync
-                        .replace(held.as_ref(), Some(Arc::clone(&new)))
-                {
-                    break;
-                }
+        while new.sync.is_some() {
+            let held = self.newest_sync.peek();
+            if held.as_ref().is_some_and(|held| held.id >= new.id)
+                || self
+                    .newest_sync
+                    .replace(held.as_ref(), Some(Arc::clone(new)))
+            {
+                break;
             }
         }
-        true
     }
 
     fn account(&self, weight: usize) {
@@ -284,11 +329,15 @@ impl<T: LogItem> Log<T> {
         truncated
     }
 
-    /// Takes a chunk that left the ring off the account.
+    /// Takes a chunk that left the ring off the account. Where the ring lapped a publisher in mid-fill, that may be more than
+    /// has been added so far, hence saturating.
     fn forget(&self, chunk: &Chunk<T>) {
-        self.items
-            .fetch_sub(chunk.reserved() as usize, Ordering::Relaxed);
-        self.bytes.fetch_sub(chunk.bytes(), Ordering::Relaxed);
+        let less = |counter: &AtomicUsize, by: usize| {
+            let less = |held: usize| Some(held.saturating_sub(by));
+            let _ = counter.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+        };
+        less(&self.items, chunk.reserved() as usize);
+        less(&self.bytes, chunk.bytes());
     }
 
     /// Lets go of everything: the log is closed and nobody reads it.
@@ -296,8 +345,6 @@ impl<T: LogItem> Log<T> {
         for place in self.ring.iter().chain([&self.tail, &self.newest_sync]) {
             while !place.replace(place.load().as_ref(), None) {}
         }
-        self.items.store(0, Ordering::Relaxed);
-        self.bytes.store(0, Ordering::Relaxed);
     }
 
     // ---- Reading ----
@@ -323,6 +370,17 @@ impl<T: LogItem> Log<T> {
 
     pub(crate) fn newest_sync(&self) -> Option<Arc<Chunk<T>>> {
         self.newest_sync.load()
+    }
+
+    /// The oldest chunk at position `from` or later that is kept and can be joined at.
+    pub(crate) fn first_sync(&self, from: u64) -> Option<Arc<Chunk<T>>> {
+        let newest = self.newest_sync().filter(|newest| newest.id >= from)?;
+        let from = from.max(self.oldest.load(Ordering::Acquire));
+        let earlier = (from..newest.id).find_map(|id| match self.lookup(id) {
+            Lookup::Found(chunk) if chunk.sync.is_some() => Some(chunk),
+            _ => None,
+        });
+        earlier.or(Some(newest))
     }
 
     /// The newest chunk that can be joined at and starts at or before `dts`; otherwise the oldest one that is kept.
@@ -352,8 +410,13 @@ impl<T: LogItem> Log<T> {
         self.oldest.load(Ordering::Relaxed) > id.saturating_add(1)
     }
 
-    pub(crate) fn retention(&self) -> Retention {
-        self.retention
+    pub(crate) fn keeps_history(&self) -> bool {
+        self.keeps_history
+    }
+
+    /// Whether the chunk at position `id` has been dropped.
+    pub(crate) fn has_dropped(&self, id: u64) -> bool {
+        self.oldest.load(Ordering::Acquire) > id
     }
 
     pub(crate) fn hub(&self) -> &Arc<WakeHub> {
@@ -361,23 +424,41 @@ impl<T: LogItem> Log<T> {
     }
 
     pub(crate) fn retained(&self) -> (usize, usize) {
+        if self.is_cleared() {
+            return (0, 0);
+        }
         (
             self.items.load(Ordering::Relaxed),
             self.bytes.load(Ordering::Relaxed),
         )
     }
 
-    pub(crate) fn readers(&self) -> usize {
-        self.readers.load(Ordering::Relaxed)
+    /// Whether no chunk is held any more.
+    #[cfg(arcly_loom)]
+    pub(crate) fn keeps_nothing(&self) -> bool {
+        let mut places = self.ring.iter().chain([&self.tail, &self.newest_sync]);
+        places.all(|place| place.load().is_none())
     }
 
-    pub(crate) fn reader_joined(&self) {
-        self.readers.fetch_add(1, Ordering::AcqRel);
+    /// The sequence number that the next item gets, or a little less while one is being appended.
+    pub(crate) fn next_sequence(&self) -> u64 {
+        let tail = self.tail.peek();
+        tail.as_ref()
+            .map_or(0, |tail| tail.first_sequence + u64::from(tail.reserved()))
+    }
+
+    pub(crate) fn readers(&self) -> usize {
+        self.readers.load(Ordering::Relaxed) & !CLEARED
+    }
+
+    /// Counts a reader; false where the log has been let go, and there is nothing to read.
+    pub(crate) fn reader_joined(&self) -> bool {
+        self.readers.fetch_add(1, Ordering::AcqRel) & CLEARED == 0
     }
 
     pub(crate) fn reader_left(&self) {
-        if self.readers.fetch_sub(1, Ordering::AcqRel) == 1 && self.is_closed() {
-            self.clear();
+        if self.readers.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.clear_if_unread();
         }
     }
 }

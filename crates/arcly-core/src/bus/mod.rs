@@ -19,7 +19,7 @@
 //! 2. A reader meets each item from its start on once, in order, or is told how many it missed.
 //! 3. A reader never enters a GOP but at its sync point.
 //! 4. Kept items and bytes stay within [`Retention`], overshooting by one chunk at most; a chunk is dropped only when complete.
-//! 5. A reader pins one chunk at most, whatever it does; handles pin none.
+//! 5. A reader of a live log pins one chunk at most, whatever it does, and none once it has seen its end; handles pin none.
 //! 6. After [`close`](crate::StreamHandle), every item whose append succeeded is still delivered to whoever subscribed before.
 //!
 //! `tests/loom.rs` checks 1, 2 and 6 in every interleaving of small cases.
@@ -33,10 +33,11 @@ mod sync;
 mod wake;
 
 pub(crate) use chunk::Preamble;
-pub(crate) use log::Log;
+pub(crate) use log::{Appended, Log, LogClosed};
 pub use retention::Retention;
+pub(crate) use subscription::LagObserver;
 pub use subscription::{
-    Delivery, LagObserver, Shared, StartAt, SubscribeOptions, Subscription, SubscriptionEnd,
+    Delivery, Shared, StartAt, SubscribeOptions, Subscription, SubscriptionEnd,
 };
 
 #[cfg(arcly_loom)]

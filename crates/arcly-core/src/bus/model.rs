@@ -33,7 +33,7 @@ impl NumberLog {
             max_bytes: usize::MAX,
             window: TimeDelta::from_millis(i64::MAX),
         };
-        Self(Arc::new(Log::new(retention)))
+        Self(Arc::new(Log::with_floor(retention, 1)))
     }
 
     /// Appends `number`; false where the log is closed.
@@ -62,10 +62,10 @@ impl NumberLog {
         Subscription::new(Arc::clone(&self.0), SubscribeOptions::start(start), None)
     }
 
-    /// Items and bytes kept.
+    /// Whether neither ring nor tail hold a chunk any more.
     #[must_use]
-    pub fn retained(&self) -> (usize, usize) {
-        self.0.retained()
+    pub fn keeps_nothing(&self) -> bool {
+        self.0.keeps_nothing()
     }
 
     /// Runs the task that wakes readers, until the log is closed.

@@ -16,11 +16,11 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum StartAt {
-    /// At the newest keyframe that is kept, with the codec configs in force there: a picture at once. At the next one
+    /// At the newest keyframe that is kept, with the codec configs in force there: a picture at once. At the first one to come
     /// where none is kept.
     #[default]
     LatestKeyframe,
-    /// At the next keyframe to come, with the codec configs in force there: the least latency with a whole picture.
+    /// At the first keyframe to come, with the codec configs in force there: the least latency with a whole picture.
     NextKeyframe,
     /// With the next frame, whatever it is, and without codec configs: for statistics, or in combination with
     /// [`StreamHandle::replay_buffer`](crate::StreamHandle::replay_buffer).
@@ -71,8 +71,10 @@ impl Default for SubscribeOptions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SubscriptionEnd {
-    /// The publisher ended the stream, and everything has been read.
+    /// The publisher ended the stream, and what there was has been read; [`Subscription::total_skipped`] tells what was missed.
     StreamEnded,
+    /// The packager of a rendition failed, by a panic or with its runtime; the stream may still be live.
+    PackagerFailed,
     /// The reader was too slow for too long.
     Evicted {
         /// How many items it missed.
@@ -81,7 +83,7 @@ pub enum SubscriptionEnd {
 }
 
 /// Told when a subscription misses items.
-pub trait LagObserver: Send + Sync + 'static {
+pub(crate) trait LagObserver: Send + Sync + 'static {
     /// The subscription fell out of what is kept and missed `skipped` items.
     fn lagged(&self, skipped: u64);
     /// The subscription missed `skipped` items without catching up and was evicted.
@@ -112,10 +114,20 @@ impl<T: LogItem> Shared<T> {
         }
     }
 
-    /// How many items this subscription missed directly before this one.
+    /// How many items this subscription missed directly before this one. Told with the first item after the gap, which is a codec
+    /// config where there is one.
     #[must_use]
     pub fn skipped(&self) -> u64 {
         self.skipped
+    }
+
+    /// Whether the stream can be joined at this item: a keyframe of the leading track, or what stands for one without video.
+    #[must_use]
+    pub fn is_sync_point(&self) -> bool {
+        match &self.place {
+            SharedPlace::Preamble(..) => false,
+            SharedPlace::Item(chunk, slot) => chunk.is_sync_point(*slot),
+        }
     }
 }
 
@@ -164,6 +176,8 @@ pub struct Delivery<'a, T> {
     pub sequence: Option<u64>,
     /// How many items this subscription missed directly before this one.
     pub skipped: u64,
+    /// Whether the stream can be joined at this item.
+    pub is_sync_point: bool,
 }
 
 impl<T> Deref for Delivery<'_, T> {
@@ -184,8 +198,9 @@ impl<T> Deref for Delivery<'_, T> {
 ///
 /// All of them are cancel-safe: a call that is dropped before it completes has taken nothing.
 ///
-/// A subscription that falls behind what its stream keeps goes on at the newest keyframe; [`Shared::skipped`] on the frame it lands on
-/// says how much is missing.
+/// A subscription that falls behind what its stream keeps goes on at the newest keyframe; [`Shared::skipped`] on the first frame it
+/// reads there says how much is missing. It notices when it reads: one that never does is neither told nor evicted, so an output bounds the
+/// time of its writes.
 ///
 /// Readers are woken by tasks on the tokio runtime of the reader that waited first; that runtime has to be driven for all to be woken.
 pub struct Subscription<T: LogItem = crate::MediaFrame> {
@@ -193,8 +208,12 @@ pub struct Subscription<T: LogItem = crate::MediaFrame> {
     cursor: Cursor<T>,
     place: Place,
     max_lag: Option<u64>,
-    /// Items missed since the reader last had nothing left to read.
+    /// Items missed since the reader last had read all there was.
     behind: u64,
+    /// Items of the present gap that are accounted for.
+    accounted: u64,
+    /// Items that the observer has not been told of.
+    unreported: u64,
     total_skipped: u64,
     end: Option<SubscriptionEnd>,
     observer: Option<Arc<dyn LagObserver>>,
@@ -206,8 +225,11 @@ impl<T: LogItem> Subscription<T> {
         options: SubscribeOptions,
         observer: Option<Arc<dyn LagObserver>>,
     ) -> Self {
-        log.reader_joined();
-        let cursor = Cursor::new(&log, options.start);
+        let cursor = if log.reader_joined() {
+            Cursor::new(&log, options.start)
+        } else {
+            Cursor::nowhere()
+        };
         let place = log.hub().join();
         Self {
             log,
@@ -215,6 +237,8 @@ impl<T: LogItem> Subscription<T> {
             place,
             max_lag: options.max_lag,
             behind: 0,
+            accounted: 0,
+            unreported: 0,
             total_skipped: 0,
             end: None,
             observer,
@@ -229,8 +253,18 @@ impl<T: LogItem> Subscription<T> {
 
     /// [`recv`](Self::recv) for hand-written futures.
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Shared<T>>> {
-        self.poll_ready(cx)
-            .map(|ready| if ready { self.try_recv() } else { None })
+        loop {
+            match self.poll_ready(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(false) => return Poll::Ready(None),
+                Poll::Ready(true) => {}
+            }
+            // What was ready may be dropped before it is taken; then the next is waited for.
+            let item = self.try_recv();
+            if item.is_some() || self.end.is_some() {
+                return Poll::Ready(item);
+            }
+        }
     }
 
     /// The next item, if it is there.
@@ -251,14 +285,13 @@ impl<T: LogItem> Subscription<T> {
 
     /// Waits until there is an item, then appends all that are there to `items`, at most `max`. Returns how many; 0 at the end.
     pub async fn recv_many(&mut self, items: &mut Vec<Shared<T>>, max: usize) -> usize {
-        if !self.ready().await {
-            return 0;
-        }
         let before = items.len();
-        while items.len() - before < max
-            && let Some(item) = self.try_recv()
-        {
-            items.push(item);
+        while max > 0 && items.len() == before && self.ready().await {
+            while items.len() - before < max
+                && let Some(item) = self.try_recv()
+            {
+                items.push(item);
+            }
         }
         items.len() - before
     }
@@ -275,7 +308,6 @@ impl<T: LogItem> Subscription<T> {
             Readiness::End => return Poll::Ready(false),
             Readiness::Pending => {}
         }
-        self.behind = 0;
         self.place.arm(cx);
         match self.seek() {
             Readiness::Pending => Poll::Pending,
@@ -311,6 +343,7 @@ impl<T: LogItem> Subscription<T> {
                         item: &preamble.items[index],
                         sequence: None,
                         skipped,
+                        is_sync_point: false,
                     });
                 }
                 Some(Current::Item(chunk, slot)) => {
@@ -319,6 +352,7 @@ impl<T: LogItem> Subscription<T> {
                         item,
                         sequence: Some(chunk.first_sequence + u64::from(slot)),
                         skipped,
+                        is_sync_point: chunk.is_sync_point(slot),
                     });
                 }
                 None => break,
@@ -346,38 +380,85 @@ impl<T: LogItem> Subscription<T> {
             return Readiness::End;
         }
         let readiness = self.cursor.seek(&self.log);
+        if self.cursor.is_lost() {
+            // Told at once, not only when there is something to go on with: that may take long, or never come.
+            let first = self.accounted == 0;
+            self.miss(self.cursor.lost(&self.log));
+            if first || readiness == Readiness::End {
+                self.report();
+            }
+            if self.is_too_far_behind() {
+                return self.evict();
+            }
+        } else if readiness == Readiness::Pending {
+            self.behind = 0;
+        }
         if readiness == Readiness::End {
-            self.end = Some(SubscriptionEnd::StreamEnded);
+            self.leave(SubscriptionEnd::StreamEnded);
         }
         readiness
     }
 
-    /// Accounts for what was missed before the current item; `None` where it is too much.
+    /// What was missed before the current item; `None` where it is too much.
     fn take_skipped(&mut self) -> Option<u64> {
         let skipped = self.cursor.take_skipped();
         if skipped > 0 {
-            self.total_skipped += skipped;
-            self.behind += skipped;
-            if let Some(observer) = &self.observer {
-                observer.lagged(skipped);
-            }
-            if self.max_lag.is_some_and(|max| self.behind > max) {
-                if let Some(observer) = &self.observer {
-                    observer.evicted(self.behind);
-                }
-                self.end = Some(SubscriptionEnd::Evicted {
-                    skipped: self.behind,
-                });
+            self.miss(skipped);
+            self.accounted = 0;
+            self.report();
+            if self.is_too_far_behind() {
+                self.evict();
                 return None;
             }
         }
         Some(skipped)
     }
+
+    /// Accounts for a gap that has grown to `gap` items.
+    fn miss(&mut self, gap: u64) {
+        let more = gap.saturating_sub(self.accounted);
+        self.accounted = gap;
+        self.total_skipped += more;
+        self.behind += more;
+        self.unreported += more;
+    }
+
+    fn report(&mut self) {
+        let skipped = std::mem::take(&mut self.unreported);
+        if skipped > 0
+            && let Some(observer) = &self.observer
+        {
+            observer.lagged(skipped);
+        }
+    }
+
+    fn is_too_far_behind(&self) -> bool {
+        self.max_lag.is_some_and(|max| self.behind > max)
+    }
+
+    fn evict(&mut self) -> Readiness {
+        self.report();
+        if let Some(observer) = &self.observer {
+            observer.evicted(self.behind);
+        }
+        self.leave(SubscriptionEnd::Evicted {
+            skipped: self.behind,
+        });
+        Readiness::End
+    }
+
+    /// Lets go of the log: a subscription that is kept after its end pins nothing.
+    fn leave(&mut self, end: SubscriptionEnd) {
+        if self.end.replace(end).is_none() {
+            self.cursor = Cursor::nowhere();
+            self.log.reader_left();
+        }
+    }
 }
 
 impl<T: LogItem> Drop for Subscription<T> {
     fn drop(&mut self) {
-        self.log.reader_left();
+        self.leave(SubscriptionEnd::StreamEnded);
     }
 }
 

@@ -19,7 +19,7 @@ use std::task::{Context, Poll, Waker};
 
 /// How many relays a stream has at most.
 const SHARDS: usize = if cfg!(arcly_loom) { 1 } else { 8 };
-/// Readers that join one after the other go to the same shard until it has got this many.
+/// A shard is filled with this many readers before the next one is used.
 const SHARD_FILL: usize = 64;
 /// How many readers a relay wakes before it lets other tasks run: half of what a tokio worker's own queue holds, so that the
 /// woken are not pushed over to the shared one.
@@ -40,6 +40,7 @@ struct Places {
 /// The readers that one relay wakes.
 struct Shard {
     places: Mutex<Places>,
+    readers: AtomicUsize,
     /// Whether any reader of the shard may be armed.
     any_armed: AtomicBool,
     relay: RelaySignal,
@@ -94,6 +95,7 @@ impl WakeHub {
     pub(crate) fn new() -> Self {
         let shard = |_| Shard {
             places: Mutex::new(Places::default()),
+            readers: AtomicUsize::new(0),
             any_armed: AtomicBool::new(false),
             relay: RelaySignal {
                 signalled: AtomicBool::new(false),
@@ -111,8 +113,12 @@ impl WakeHub {
 
     /// Gives a reader its place.
     pub(crate) fn join(self: &Arc<Self>) -> Place {
+        // The first shard with room, so that few readers need few relays; once all are full, in turn.
+        let room = |shard: &Shard| shard.readers.load(Ordering::Relaxed) < SHARD_FILL;
         let nth = self.joined.fetch_add(1, Ordering::Relaxed);
-        let shard = (nth / SHARD_FILL) % self.shards.len();
+        let turn = nth % self.shards.len();
+        let shard = self.shards.iter().position(room).unwrap_or(turn);
+        self.shards[shard].readers.fetch_add(1, Ordering::Relaxed);
         let waiter = Arc::new(Waiter {
             armed: AtomicBool::new(false),
             waker: AtomicWaker::new(),
@@ -304,9 +310,10 @@ impl Place {
             if !flag.load(Ordering::Relaxed) {
                 flag.store(true, Ordering::Relaxed);
             }
+            // Between the two flags as well: the root relay lowers the hub's, then looks at the shards'.
+            fence(Ordering::SeqCst);
         }
         self.hub.ensure_relays(self.shard);
-        fence(Ordering::SeqCst);
     }
 
     /// Takes the request back: the reader found what it waited for.
@@ -317,7 +324,9 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut places = self.hub.shards[self.shard].places.lock();
+        let shard = &self.hub.shards[self.shard];
+        shard.readers.fetch_sub(1, Ordering::Relaxed);
+        let mut places = shard.places.lock();
         places.waiters[self.index] = None;
         places.free.push(self.index);
     }

@@ -37,8 +37,9 @@ impl AppSpec {
         &self.name
     }
 
-    /// Keeps up to `frames` frames of each stream, of all tracks, so that viewers start at once; 0 keeps none, and viewers start at
-    /// the next keyframe. Default: [`Retention::DEFAULT_MAX_ITEMS`]. Costs 88 bytes a frame beside its payload.
+    /// Keeps up to `frames` frames of each stream, of all tracks (two seconds of 30 fps video with AAC are 154), so that viewers start at
+    /// once; 0 keeps none for them, and they start at the next keyframe. Default: [`Retention::DEFAULT_MAX_ITEMS`]. Fewer than
+    /// [`Retention::FEWEST_ITEMS`] are kept as that many. Costs 88 bytes a frame beside its payload.
     #[must_use]
     pub fn gop_cache(mut self, frames: usize) -> Self {
         self.limits.retention.max_items = frames;
@@ -79,6 +80,13 @@ impl AppSpec {
     #[must_use]
     pub fn max_tracks(mut self, tracks: usize) -> Self {
         self.limits.max_tracks = tracks;
+        self
+    }
+
+    /// Refuses codec configs larger than this. Default: 64 KiB.
+    #[must_use]
+    pub fn max_config_bytes(mut self, bytes: usize) -> Self {
+        self.limits.max_config_bytes = bytes;
         self
     }
 

@@ -7,85 +7,130 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 const AUDIO_SYNC_INTERVAL: TimeDelta = TimeDelta::from_millis(1_000);
 /// How long video may pause (a camera that is switched off, slides that do not change) before audio makes the sync points.
 const VIDEO_PAUSE: TimeDelta = TimeDelta::from_millis(5_000);
-/// How long the leading video track may go without a keyframe before a keyframe of another track takes the lead.
+/// How long the leading track may go without a sync point before another track of its kind takes the lead.
 const LEAD_TIMEOUT: TimeDelta = TimeDelta::from_millis(20_000);
 
 const NEVER: i64 = i64::MIN;
 const NO_TRACK: u32 = u32::MAX;
 
 /// Remembers what the decision needs. With video, sync points are the keyframes of one video track, the first that had one; without, they
-/// come at intervals.
+/// come at intervals of one other track, audio before data.
+///
+/// Tracks need not share a timeline to the second, so each kind is timed on its own: that video pauses is measured in audio
+/// time, from the audio frame at which video last came.
 #[derive(Debug)]
 pub(super) struct GopClock {
-    lead: AtomicU32,
-    last_sync: AtomicI64,
-    last_video: AtomicI64,
+    video: Lead,
+    /// The track that is timed while there is no video.
+    timed: Lead,
+    has_video: AtomicBool,
     has_audio: AtomicBool,
+    /// DTS of the newest frame of the timed track.
+    timed_now: AtomicI64,
+    /// What `timed_now` was when video last came.
+    timed_at_video: AtomicI64,
+}
+
+/// The track of one kind that makes sync points.
+#[derive(Debug)]
+struct Lead {
+    track: AtomicU32,
+    last_sync: AtomicI64,
+}
+
+impl Lead {
+    const fn new() -> Self {
+        Self {
+            track: AtomicU32::new(NO_TRACK),
+            last_sync: AtomicI64::new(NEVER),
+        }
+    }
+
+    /// Whether `track` leads: it did before, or nobody does, or whoever did is long silent.
+    fn is(&self, track: TrackId, dts: Timestamp) -> bool {
+        let track = u32::from(track.0);
+        let lead = self.track.load(Ordering::Relaxed);
+        let takes_over = lead == NO_TRACK
+            || (lead != track
+                && self
+                    .since_sync(dts)
+                    .is_none_or(|since| since.abs() > LEAD_TIMEOUT));
+        if takes_over {
+            self.track.store(track, Ordering::Relaxed);
+        }
+        takes_over || lead == track
+    }
+
+    fn since_sync(&self, dts: Timestamp) -> Option<TimeDelta> {
+        since(&self.last_sync, dts)
+    }
+}
+
+fn since(before: &AtomicI64, now: Timestamp) -> Option<TimeDelta> {
+    let before = before.load(Ordering::Relaxed);
+    (before != NEVER).then(|| now.since(Timestamp::from_raw(before)))
 }
 
 impl GopClock {
     pub(super) const fn new() -> Self {
         Self {
-            lead: AtomicU32::new(NO_TRACK),
-            last_sync: AtomicI64::new(NEVER),
-            last_video: AtomicI64::new(NEVER),
+            video: Lead::new(),
+            timed: Lead::new(),
+            has_video: AtomicBool::new(false),
             has_audio: AtomicBool::new(false),
+            timed_now: AtomicI64::new(NEVER),
+            timed_at_video: AtomicI64::new(NEVER),
         }
     }
 
     /// Whether the stream can be joined at `frame`.
     pub(super) fn starts_gop(&self, frame: &MediaFrame) -> bool {
-        let starts = match frame.kind {
+        let lead = match frame.kind {
             MediaKind::Video => {
-                self.last_video.store(frame.dts.raw(), Ordering::Relaxed);
-                frame.is_keyframe() && self.leads(frame.track, frame.dts)
+                self.has_video.store(true, Ordering::Relaxed);
+                let now = self.timed_now.load(Ordering::Relaxed);
+                self.timed_at_video.store(now, Ordering::Relaxed);
+                &self.video
             }
             MediaKind::Audio => {
                 self.has_audio.store(true, Ordering::Relaxed);
-                !frame.is_config() && self.is_due(frame.dts)
+                &self.timed
             }
-            MediaKind::Data => {
-                !frame.is_config()
-                    && !self.has_audio.load(Ordering::Relaxed)
-                    && self.is_due(frame.dts)
-            }
+            MediaKind::Data if self.has_audio.load(Ordering::Relaxed) => return false,
+            MediaKind::Data => &self.timed,
         };
+        let starts = !frame.is_config()
+            && match frame.kind {
+                MediaKind::Video => frame.is_keyframe() && lead.is(frame.track, frame.dts),
+                MediaKind::Audio | MediaKind::Data => {
+                    lead.is(frame.track, frame.dts) && self.is_due(frame.dts)
+                }
+            };
         if starts {
-            self.last_sync.store(frame.dts.raw(), Ordering::Relaxed);
+            lead.last_sync.store(frame.dts.raw(), Ordering::Relaxed);
         }
         starts
     }
 
-    fn leads(&self, track: TrackId, dts: Timestamp) -> bool {
-        let track = u32::from(track.0);
-        let lead = self.lead.load(Ordering::Relaxed);
-        if lead == track {
-            return true;
-        }
-        if lead == NO_TRACK
-            || self
-                .elapsed(&self.last_sync, dts)
-                .is_none_or(|since| since.abs() > LEAD_TIMEOUT)
-        {
-            self.lead.store(track, Ordering::Relaxed);
-            return true;
-        }
-        false
-    }
-
+    /// Whether the timed track makes a sync point at `dts`.
     fn is_due(&self, dts: Timestamp) -> bool {
-        let without_video = self
-            .elapsed(&self.last_video, dts)
-            .is_none_or(|since| since.abs() >= VIDEO_PAUSE);
+        self.timed_now.store(dts.raw(), Ordering::Relaxed);
         let due = self
-            .elapsed(&self.last_sync, dts)
+            .timed
+            .since_sync(dts)
             .is_none_or(|since| since.is_negative() || since >= AUDIO_SYNC_INTERVAL);
-        without_video && due
+        due && (!self.has_video.load(Ordering::Relaxed) || self.video_pauses(dts))
     }
 
-    fn elapsed(&self, since: &AtomicI64, now: Timestamp) -> Option<TimeDelta> {
-        let since = since.load(Ordering::Relaxed);
-        (since != NEVER).then(|| now.since(Timestamp::from_raw(since)))
+    fn video_pauses(&self, dts: Timestamp) -> bool {
+        match since(&self.timed_at_video, dts) {
+            Some(since) if !since.is_negative() => since >= VIDEO_PAUSE,
+            // The first audio frame after video, or audio stepped back: the pause is measured from here.
+            _ => {
+                self.timed_at_video.store(dts.raw(), Ordering::Relaxed);
+                false
+            }
+        }
     }
 }
 
@@ -127,6 +172,34 @@ mod tests {
     }
 
     #[test]
+    fn audio_far_from_video_does_not_split_its_gops() {
+        let clock = GopClock::new();
+        assert!(clock.starts_gop(&video(0, true)));
+        for n in 1..100 {
+            assert!(
+                !clock.starts_gop(&audio(600_000 + n * 20)),
+                "ten minutes ahead"
+            );
+            assert!(!clock.starts_gop(&video(n * 20, false)));
+        }
+    }
+
+    #[test]
+    fn a_second_audio_track_that_is_behind_makes_no_sync_points() {
+        let clock = GopClock::new();
+        let starts: Vec<i64> = (0..150)
+            .map(|n| n * 20)
+            .filter(|&dts| {
+                let second = audio(dts - 1_500).on_track(TrackId(7));
+                let first = clock.starts_gop(&audio(dts));
+                assert!(!clock.starts_gop(&second));
+                first
+            })
+            .collect();
+        assert_eq!(starts, [0, 1_000, 2_000]);
+    }
+
+    #[test]
     fn a_timeline_that_steps_back_does_not_end_the_sync_points() {
         let clock = GopClock::new();
         assert!(clock.starts_gop(&audio(3_600_000)));
@@ -136,6 +209,7 @@ mod tests {
     #[test]
     fn audio_takes_over_while_video_pauses() {
         let clock = GopClock::new();
+        assert!(clock.starts_gop(&audio(0)));
         assert!(clock.starts_gop(&video(0, true)));
         assert!(!clock.starts_gop(&audio(4_980)));
         assert!(clock.starts_gop(&audio(5_000)));

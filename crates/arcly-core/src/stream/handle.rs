@@ -4,7 +4,7 @@ use super::live::{LiveStream, Origin, StreamLimits};
 use super::qos::Qos;
 use super::rendition::{Packager, Rendition};
 use super::track::StreamMetadata;
-use crate::bus::{Shared, StartAt, SubscribeOptions, Subscription};
+use crate::bus::{LagObserver, Shared, StartAt, SubscribeOptions, Subscription};
 use crate::observe::Reporter;
 use crate::{EndReason, MediaFrame, MediaKind, Result, SessionId, StreamError, StreamKey};
 use std::fmt;
@@ -45,7 +45,7 @@ impl StreamHandle {
         let reporter = Arc::new(Reporter::silent());
         Self::publisher(Arc::new(LiveStream::new(
             key,
-            SessionId(0),
+            SessionId::fresh(),
             "host".into(),
             None,
             limits,
@@ -98,8 +98,12 @@ impl StreamHandle {
         }
     }
 
-    /// Waits until a viewer asks for a keyframe. Requests that come while nobody waits count as one.
+    /// Waits until a viewer asks for a keyframe. Requests that come while nobody waits count as one. How often its source is asked
+    /// is the protocol's to limit. On a handle that may not publish, this waits for ever.
     pub async fn keyframe_requested(&self) {
+        if !self.may_publish {
+            std::future::pending::<()>().await;
+        }
         self.stream.keyframe_wanted.notified().await;
     }
 
@@ -123,7 +127,7 @@ impl StreamHandle {
         Subscription::new(
             Arc::clone(&self.stream.log),
             options,
-            Some(self.stream.lag_observer()),
+            Some(Arc::clone(self.stream.events()) as Arc<dyn LagObserver>),
         )
     }
 

@@ -11,12 +11,16 @@ use crate::{
     StreamKey,
 };
 use arc_swap::ArcSwap;
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+
+/// For how many reasons a stream's refusals are reported.
+const MAX_REASONS: usize = 32;
 
 /// The limits of one stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +32,9 @@ pub struct StreamLimits {
     pub max_frame_bytes: usize,
     /// The most tracks. Frames of further ones are refused.
     pub max_tracks: usize,
+    /// The largest codec config, in bytes; each track's newest one is kept beside [`retention`](Self::retention), and older ones as long as
+    /// a keyframe that needs them.
+    pub max_config_bytes: usize,
     /// [`SubscribeOptions::max_lag`](crate::SubscribeOptions::max_lag) of subscriptions that do not set their own.
     pub max_lag: Option<u64>,
 }
@@ -39,6 +46,8 @@ impl Default for StreamLimits {
             // A keyframe of 8K at 200 Mbit/s is some 3 MiB.
             max_frame_bytes: 16 << 20,
             max_tracks: 32,
+            // An avcC with all the parameter sets that real encoders write has some hundred bytes.
+            max_config_bytes: 64 << 10,
             max_lag: Some(crate::SubscribeOptions::DEFAULT_MAX_LAG),
         }
     }
@@ -67,24 +76,42 @@ pub(crate) struct LiveStream {
     pub(crate) ended: CancellationToken,
     pub(crate) keyframe_wanted: Notify,
     reporter: Arc<Reporter>,
-    lag: Arc<LagReporter>,
+    events: Arc<StreamEvents>,
     tracks: ArcSwap<Vec<Arc<Track>>>,
     /// The codec configs in force, one a track, in the order of the tracks.
     configs: ArcSwap<Preamble<MediaFrame>>,
     gop_clock: GopClock,
+    /// Why frames have been refused so far.
+    refused: Mutex<HashSet<String>>,
     end_reason: OnceLock<EndReason>,
     /// When it started and when the last frame came, in nanoseconds of the reporter's clock.
     started: u64,
     last_frame: AtomicU64,
 }
 
-/// Reports for the subscriptions of a stream, without keeping the stream alive.
-struct LagReporter {
+/// Reports what happens to the readers of a stream, without keeping the stream alive.
+pub(crate) struct StreamEvents {
     key: StreamKey,
     reporter: Arc<Reporter>,
 }
 
-impl LagObserver for LagReporter {
+impl StreamEvents {
+    /// The newest GOP, or that of a rendition, alone broke a bound.
+    pub(crate) fn truncated(&self) {
+        self.reporter.report(EventKind::GopTruncated {
+            key: self.key.clone(),
+        });
+    }
+
+    /// The packager of a rendition failed.
+    pub(crate) fn packager_failed(&self) {
+        self.reporter.report(EventKind::PackagerFailed {
+            key: self.key.clone(),
+        });
+    }
+}
+
+impl LagObserver for StreamEvents {
     fn lagged(&self, skipped: u64) {
         self.reporter.report(EventKind::SubscriberLagged {
             key: self.key.clone(),
@@ -127,7 +154,7 @@ impl LiveStream {
             viewers: AtomicUsize::new(0),
             ended: CancellationToken::new(),
             keyframe_wanted: Notify::new(),
-            lag: Arc::new(LagReporter {
+            events: Arc::new(StreamEvents {
                 key: key.clone(),
                 reporter: Arc::clone(&reporter),
             }),
@@ -138,6 +165,7 @@ impl LiveStream {
                 items: Box::default(),
             }),
             gop_clock: GopClock::new(),
+            refused: Mutex::default(),
             end_reason: OnceLock::new(),
             started,
             last_frame: AtomicU64::new(started),
@@ -148,12 +176,14 @@ impl LiveStream {
         if let Some(reason) = self.end_reason() {
             return Err(self.ended_error(reason));
         }
-        let max = self.limits.max_frame_bytes;
+        let (what, max) = if frame.is_config() {
+            ("codec config size in bytes", self.limits.max_config_bytes)
+        } else {
+            ("frame size in bytes", self.limits.max_frame_bytes)
+        };
         if frame.payload.len() > max {
-            return Err(self.refuse(StreamError::LimitExceeded {
-                what: "frame size in bytes",
-                max: max as u64,
-            }));
+            let max = max as u64;
+            return Err(self.refuse(StreamError::LimitExceeded { what, max }));
         }
         let tracks = self.tracks.load();
         let added;
@@ -189,19 +219,22 @@ impl LiveStream {
             return Err(self.ended_error(self.end_reason().unwrap_or(EndReason::Finished)));
         };
         if appended.truncated {
-            self.reporter.report(EventKind::GopTruncated {
-                key: self.key.clone(),
-            });
+            self.events.truncated();
         }
         Ok(self.log.readers())
     }
 
-    /// Says that a frame is refused.
+    /// Says that a frame is refused. Once a stream and reason: a publisher that sends nothing else must not drown all other events.
     fn refuse(&self, error: StreamError) -> StreamError {
-        self.reporter.report(EventKind::FrameRefused {
-            key: self.key.clone(),
-            error: error.to_string(),
-        });
+        let reason = error.to_string();
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        if refused.len() < MAX_REASONS && refused.insert(reason.clone()) {
+            drop(refused);
+            self.reporter.report(EventKind::FrameRefused {
+                key: self.key.clone(),
+                error: reason,
+            });
+        }
         error
     }
 
@@ -264,8 +297,14 @@ impl LiveStream {
         }
     }
 
-    /// Ends the stream; true where it was live.
+    /// Ends the stream; true where it was live. While the engine shuts down, that is why publishers finish and go away.
     pub(crate) fn end(&self, reason: EndReason) -> bool {
+        let reason = match reason {
+            EndReason::Finished | EndReason::Dropped if self.reporter.is_shutting_down() => {
+                EndReason::Shutdown
+            }
+            reason => reason,
+        };
         let first = self.end_reason.set(reason).is_ok();
         if first {
             self.log.close();
@@ -290,8 +329,8 @@ impl LiveStream {
         self.configs.load_full()
     }
 
-    pub(crate) fn lag_observer(&self) -> Arc<dyn LagObserver> {
-        Arc::clone(&self.lag) as Arc<dyn LagObserver>
+    pub(crate) fn events(&self) -> &Arc<StreamEvents> {
+        &self.events
     }
 
     pub(crate) fn idle(&self) -> Duration {
@@ -336,5 +375,12 @@ impl LiveStream {
             bitrate: tracks.iter().map(|track| track.bitrate).sum(),
             tracks,
         }
+    }
+}
+
+/// A stream of which nothing is left but its readers has ended, whether or not somebody said so.
+impl Drop for LiveStream {
+    fn drop(&mut self) {
+        self.log.close();
     }
 }

@@ -5,14 +5,18 @@
 //! itself and only ever writes shared bytes.
 
 use super::handle::StreamHandle;
-use super::live::LiveStream;
-use crate::bus::{LagObserver, Log, LogItem, Preamble, StartAt, SubscribeOptions, Subscription};
+use super::live::{LiveStream, StreamEvents};
+use crate::bus::{
+    Appended, Delivery, LagObserver, Log, LogClosed, LogItem, Preamble, StartAt, SubscribeOptions,
+    Subscription, SubscriptionEnd,
+};
 use crate::{MediaFrame, Timestamp};
 use bytes::Bytes;
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::Hash;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -29,8 +33,11 @@ pub trait Packager: Send + 'static {
     /// This packager's settings.
     fn variant(&self) -> Self::Variant;
 
-    /// Packs one frame. `skipped` frames are missing directly before it.
-    fn pack(&mut self, frame: &MediaFrame, skipped: u64, out: &mut Packets<'_, Self::Packet>);
+    /// Packs one frame, which it dereferences to. [`Delivery::skipped`] frames are missing directly before it.
+    ///
+    /// Where [`Delivery::is_sync_point`] says so, the first packet made of it goes out by [`Packets::push_sync`]: viewers start there and
+    /// nowhere else. Codec configs come as frames, before the first sync point and whenever they change.
+    fn pack(&mut self, frame: &Delivery<'_, MediaFrame>, out: &mut Packets<'_, Self::Packet>);
 
     /// Called when all frames that are ready have been packed: the place to hand out what was held back to fill a batch.
     fn flush(&mut self, out: &mut Packets<'_, Self::Packet>) {
@@ -42,21 +49,30 @@ pub trait Packager: Send + 'static {
 pub struct Packets<'a, T: LogItem> {
     log: &'a Log<T>,
     preamble: &'a mut Arc<Preamble<T>>,
+    events: &'a StreamEvents,
 }
 
 impl<T: LogItem> Packets<'_, T> {
     /// Appends a packet.
     pub fn push(&mut self, packet: T) {
-        // An error means that the rendition was closed with its stream; its task is about to end.
-        let _ = self.log.append(packet);
+        self.appended(self.log.append(packet));
     }
 
     /// Appends a packet that viewers can start with, after the preamble.
     pub fn push_sync(&mut self, packet: T) {
-        let _ = self.log.append_sync(packet, || Arc::clone(self.preamble));
+        let preamble = || Arc::clone(self.preamble);
+        self.appended(self.log.append_sync(packet, preamble));
     }
 
-    /// Sets what a viewer needs before any sync point from now on: headers, parameter sets.
+    fn appended(&self, appended: Result<Appended, LogClosed>) {
+        // An error means that the rendition was closed with its stream; its task is about to end.
+        if appended.is_ok_and(|appended| appended.truncated) {
+            self.events.truncated();
+        }
+    }
+
+    /// Sets what a viewer needs before any sync point from now on: headers, parameter sets. It gets them, with no sequence number, where
+    /// it starts and where it goes on after lagging. Viewers that are there do not: what they need as well is to be pushed too.
     pub fn set_preamble(&mut self, packets: impl IntoIterator<Item = T>) {
         *self.preamble = Arc::new(Preamble {
             items: packets.into_iter().collect(),
@@ -124,29 +140,49 @@ pub struct Rendition<T: LogItem> {
 
 struct SharedRendition<T: LogItem> {
     log: Arc<Log<T>>,
+    failed: Arc<AtomicBool>,
     _stop: DropGuard,
 }
+
+/// How many packets a frame is taken to make: what bounds a stream in frames bounds its renditions in this many times as many packets.
+/// A frame of 8 Mbit/s video is some 28 RTP packets.
+const PACKETS_PER_FRAME: usize = 32;
 
 /// A subscription to a rendition; keeps the rendition going.
 pub struct RenditionSubscription<T: LogItem> {
     subscription: Subscription<T>,
-    _rendition: Arc<SharedRendition<T>>,
+    rendition: Arc<SharedRendition<T>>,
 }
 
 impl<T: LogItem> Rendition<T> {
     /// Reads from `start` on.
     #[must_use]
     pub fn subscribe_from(&self, start: StartAt) -> RenditionSubscription<T> {
-        self.subscribe(SubscribeOptions::start(start).max_lag(self.stream.limits.max_lag))
+        let max_lag = self.stream.limits.max_lag;
+        let max_lag = max_lag.map(|frames| frames.saturating_mul(PACKETS_PER_FRAME as u64));
+        self.subscribe(SubscribeOptions::start(start).max_lag(max_lag))
     }
 
-    /// Reads as `options` say. [`SubscribeOptions::max_lag`] counts packets.
+    /// Reads as `options` say. [`SubscribeOptions::max_lag`] counts packets here.
     #[must_use]
     pub fn subscribe(&self, options: SubscribeOptions) -> RenditionSubscription<T> {
-        let lag: Arc<dyn LagObserver> = self.stream.lag_observer();
+        let lag: Arc<dyn LagObserver> = Arc::clone(self.stream.events()) as _;
         RenditionSubscription {
             subscription: Subscription::new(Arc::clone(&self.shared.log), options, Some(lag)),
-            _rendition: Arc::clone(&self.shared),
+            rendition: Arc::clone(&self.shared),
+        }
+    }
+}
+
+impl<T: LogItem> RenditionSubscription<T> {
+    /// Why there is nothing more to read, once [`recv`](Subscription::recv) has returned `None`.
+    #[must_use]
+    pub fn end(&self) -> Option<SubscriptionEnd> {
+        match self.subscription.end() {
+            Some(SubscriptionEnd::StreamEnded) if self.rendition.failed.load(Ordering::Acquire) => {
+                Some(SubscriptionEnd::PackagerFailed)
+            }
+            end => end,
         }
     }
 }
@@ -217,15 +253,31 @@ impl Renditions {
         };
         of_type.retain(|_, rendition| rendition.strong_count() > 0);
         let variant = packager.variant();
-        if let Some(shared) = of_type.get(&variant).and_then(Weak::upgrade) {
+        let live = of_type.get(&variant).and_then(Weak::upgrade);
+        if let Some(shared) = live.filter(|rendition| !rendition.log.is_closed()) {
             return Rendition { shared, stream };
         }
         let stop = CancellationToken::new();
-        let log = Arc::new(Log::new(stream.limits.retention));
-        let frames = handle.subscribe_from(StartAt::LatestKeyframe);
-        tokio::spawn(run(packager, frames, Arc::clone(&log), stop.clone()));
+        let mut retention = stream.limits.retention;
+        retention.max_items = retention.max_items.saturating_mul(PACKETS_PER_FRAME);
+        let log = Arc::new(Log::new(retention));
+        let failed = Arc::new(AtomicBool::new(false));
+        let run = Run {
+            // Not evicted for lagging: its viewers would pay for it.
+            frames: handle
+                .subscribe(SubscribeOptions::start(StartAt::LatestKeyframe).max_lag(None)),
+            log: CloseOnDrop(Arc::clone(&log)),
+            stop: stop.clone(),
+            failure: Failure {
+                events: Arc::clone(stream.events()),
+                failed: Arc::clone(&failed),
+                finished: false,
+            },
+        };
+        tokio::spawn(run.run(packager));
         let shared = Arc::new(SharedRendition {
             log,
+            failed,
             _stop: stop.drop_guard(),
         });
         of_type.insert(variant, Arc::downgrade(&shared));
@@ -244,34 +296,54 @@ impl Renditions {
 /// How many frames are packed before other tasks get their turn.
 const BATCH: usize = 256;
 
-async fn run<P: Packager>(
-    mut packager: P,
-    mut frames: Subscription,
-    log: Arc<Log<P::Packet>>,
+/// The task that packs. In the order in which its fields are dropped, also where the packager panics: what failed is said, then the
+/// viewers see the end.
+struct Run<T: LogItem> {
+    frames: Subscription,
     stop: CancellationToken,
-) {
-    // Also where the packager panics: its viewers see the end instead of waiting for ever.
-    let _close = CloseOnDrop(Arc::clone(&log));
-    let mut preamble = Arc::new(Preamble {
-        items: Box::default(),
-    });
-    loop {
-        let more = tokio::select! {
-            more = frames.ready() => more,
-            () = stop.cancelled() => false,
-        };
-        if !more {
-            return;
-        }
-        let mut out = Packets {
-            log: &log,
-            preamble: &mut preamble,
-        };
-        frames.for_each_ready(BATCH, |frame| {
-            packager.pack(frame.item, frame.skipped, &mut out)
+    failure: Failure,
+    log: CloseOnDrop<T>,
+}
+
+impl<T: LogItem> Run<T> {
+    async fn run<P: Packager<Packet = T>>(mut self, mut packager: P) {
+        let mut preamble = Arc::new(Preamble {
+            items: Box::default(),
         });
-        packager.flush(&mut out);
-        tokio::task::consume_budget().await;
+        loop {
+            let more = tokio::select! {
+                more = self.frames.ready() => more,
+                () = self.stop.cancelled() => false,
+            };
+            if !more {
+                self.failure.finished = true;
+                return;
+            }
+            let mut out = Packets {
+                log: &self.log.0,
+                preamble: &mut preamble,
+                events: &self.failure.events,
+            };
+            self.frames
+                .for_each_ready(BATCH, |frame| packager.pack(&frame, &mut out));
+            packager.flush(&mut out);
+            tokio::task::consume_budget().await;
+        }
+    }
+}
+
+struct Failure {
+    events: Arc<StreamEvents>,
+    failed: Arc<AtomicBool>,
+    finished: bool,
+}
+
+impl Drop for Failure {
+    fn drop(&mut self) {
+        if !self.finished {
+            self.failed.store(true, Ordering::Release);
+            self.events.packager_failed();
+        }
     }
 }
 
