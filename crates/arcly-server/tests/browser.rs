@@ -145,10 +145,25 @@ fn first_page(port: u16) -> String {
         "GET /json/list HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n"
     )
     .expect("sent");
-    let mut answer = String::new();
-    let _ = stream.read_to_string(&mut answer);
-    let list = answer.split_once("\r\n\r\n").expect("a body").1;
-    let list: Value = serde_json::from_str(list).expect("JSON");
+    let mut answer = BufReader::new(stream);
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        answer.read_line(&mut line).expect("a head");
+        if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().expect("a length");
+        }
+        if line.trim().is_empty() {
+            break;
+        }
+    }
+    // Not to the end of the connection, which the browser keeps open.
+    let mut list = String::new();
+    answer
+        .take(length)
+        .read_to_string(&mut list)
+        .expect("a body");
+    let list: Value = serde_json::from_str(&list).expect("JSON");
     let pages = list.as_array().expect("a list");
     let page = pages
         .iter()

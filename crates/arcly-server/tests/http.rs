@@ -133,7 +133,8 @@ fn hls_plays_from_pages_of_other_origins() {
         (200, Some("video/mp2t"))
     );
     assert!(
-        segment.body.len() % 188 == 0 && segment.body.chunks(188).all(|packet| packet[0] == 0x47)
+        segment.body.len().is_multiple_of(188)
+            && segment.body.chunks(188).all(|packet| packet[0] == 0x47)
     );
     assert_eq!(
         segment.header("content-length"),

@@ -90,8 +90,13 @@ fn publish_watch_and_look() {
 
     // Neither a window nor a loudspeaker; it would play on for ever.
     tool("ffplay");
-    let watch = format!("timeout 10 {} -loglevel error -nodisp || [ $? = 124 ]", on(&server, &block("ffplay")));
-    let watched = run(shell(&watch).env("SDL_VIDEODRIVER", "dummy").env("SDL_AUDIODRIVER", "dummy"));
+    let watch = format!(
+        "timeout 10 {} -loglevel error -nodisp || [ $? = 124 ]",
+        on(&server, &block("ffplay"))
+    );
+    let watched = run(shell(&watch)
+        .env("SDL_VIDEODRIVER", "dummy")
+        .env("SDL_AUDIODRIVER", "dummy"));
     assert_eq!(String::from_utf8_lossy(&watched.stderr).trim(), "");
     assert_eq!(server.json("/api/v1/streams/live/cam")["viewers"], 1);
 

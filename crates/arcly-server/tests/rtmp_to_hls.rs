@@ -48,7 +48,8 @@ fn times(path: &Path) -> Vec<f64> {
         .find_map(|line| line.strip_prefix("#tb 0: "))
         .expect("a time base");
     let (numerator, denominator) = tick.split_once('/').expect("a fraction");
-    let tick = numerator.parse::<f64>().unwrap() / denominator.parse::<f64>().unwrap();
+    let tick =
+        numerator.parse::<f64>().expect("a number") / denominator.parse::<f64>().expect("a number");
     let frames = text.lines().filter(|line| !line.starts_with('#'));
     frames
         .map(|line| {
@@ -57,7 +58,7 @@ fn times(path: &Path) -> Vec<f64> {
                 .expect("a PTS")
                 .trim()
                 .parse::<f64>()
-                .unwrap()
+                .expect("a number")
                 * tick
         })
         .collect()
