@@ -37,8 +37,8 @@ pub enum AuditOutcome {
     },
 }
 
-/// Takes the audit records of an engine. Called in the task that asked, before the peer gets its answer: an implementation that writes to
-/// disk or network hands the record to a queue.
+/// Takes the audit records of an engine. Called in the task that asked, before the peer gets its answer: an implementation must not
+/// block: one that writes to disk or network hands the record to a queue. One that panics is logged, and harms nobody else.
 pub trait AuditSink: Send + Sync + 'static {
     /// Takes one record.
     fn record(&self, record: &AuditRecord);

@@ -153,7 +153,9 @@ impl AccessDenied {
 /// Decides who may publish and play. The engine asks it before each publish and play, whatever the protocol; there is no
 /// way around it for a peer.
 ///
-/// An answer is waited for at most [`EngineBuilder::auth_timeout`](crate::EngineBuilder::auth_timeout); none counts as a refusal.
+/// An answer is waited for at most [`EngineBuilder::auth_timeout`](crate::EngineBuilder::auth_timeout); none counts as a refusal, and so does
+/// a panic. It is asked in the peer's task and must not block the thread: what looks a user up awaits, or goes through
+/// [`spawn_blocking`](tokio::task::spawn_blocking).
 ///
 /// ```
 /// use arcly_core::{AccessDenied, AccessRequest, Action, Authenticator, async_trait};

@@ -5,15 +5,15 @@
 //! protocol knows no engine.
 
 use crate::health::{Health, HealthReporter};
+use crate::own_sessions::OwnSessions;
 use crate::playback::PlaybackContext;
-use crate::{
-    Credentials, EventKind, MediaFrame, Result, SessionId, StreamError, StreamHandle, StreamKey,
-};
+use crate::{Credentials, EventKind, MediaFrame, Result, SessionId, StreamHandle, StreamKey};
 use async_trait::async_trait;
-use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use tokio_util::sync::CancellationToken;
 
 /// What happens when a stream is published that is live already.
@@ -134,11 +134,11 @@ pub trait PublishRegistry: Send + Sync + 'static {
 /// A protocol that brings streams in: RTMP, RTSP, SRT, WHIP, or one of your own.
 ///
 /// ```
+/// use arcly_core::bytes::Bytes;
+/// use arcly_core::health::Health;
 /// use arcly_core::{
-///     CodecId, InboundProtocol, IngestContext, MediaFrame, PublishRequest, Result, StreamKey, async_trait,
+///     CancellationToken, CodecId, InboundProtocol, IngestContext, MediaFrame, PublishRequest, Result, StreamKey, async_trait,
 /// };
-/// use bytes::Bytes;
-/// use tokio_util::sync::CancellationToken;
 ///
 /// struct Beacon;
 ///
@@ -152,6 +152,7 @@ pub trait PublishRegistry: Send + Sync + 'static {
 ///         let request = PublishRequest::new(StreamKey::new("live", "beacon")).protocol(self.name());
 ///         let session = ctx.open_publish_with(request).await?;
 ///         session.publish_frame(MediaFrame::new_audio(0, Bytes::from_static(b"beep"), CodecId::Opus))?;
+///         ctx.report_health(Health::Healthy); // until then, the engine is not ready
 ///         shutdown.cancelled().await;
 ///         session.finish().await
 ///     }
@@ -165,6 +166,9 @@ pub trait InboundProtocol: Send + Sync + 'static {
     /// Owns the protocol's listener until `shutdown` is cancelled, then returns promptly: what lasts longer than the engine's drain
     /// deadline is aborted.
     ///
+    /// Calls [`IngestContext::report_health`] with [`Health::Healthy`] once it can serve: until then the engine counts as starting, and
+    /// load balancers that ask send nobody.
+    ///
     /// # Errors
     /// An error is fatal, such as a port that is taken: the engine winds down all other protocols. What goes wrong with one peer
     /// is not an error of `serve`.
@@ -177,8 +181,12 @@ pub trait ProtocolHandler: Send + Sync + 'static {
     /// The protocol's lower-case name.
     fn name(&self) -> &'static str;
 
-    /// Serves until `shutdown` is cancelled. [`PublishRegistry::end_publish`] of this `registry` ends only what was started
-    /// through it, so that a late end does not hit a successor.
+    /// Serves until `shutdown` is cancelled. What was started through `registry` and is still open when this returns, or is aborted, is
+    /// ended, and nothing more can be started through it.
+    ///
+    /// [`PublishRegistry::end_publish`] of this `registry` ends only what was started through it, and of several sessions of one name the
+    /// oldest, so that a late end hits no successor: neither another protocol's nor one of this handler's own that has replaced the
+    /// session. For that, each start is to be followed by one end, also where the session was ended from elsewhere meanwhile.
     ///
     /// # Errors
     /// As of [`InboundProtocol::serve`].
@@ -197,53 +205,18 @@ impl<P: ProtocolHandler> InboundProtocol for P {
 
     async fn serve(&self, ctx: IngestContext, shutdown: CancellationToken) -> Result<()> {
         ctx.report_health(Health::Healthy);
-        let registry = Arc::new(OwnSessions {
-            registry: Arc::clone(ctx.registry()),
-            sessions: Mutex::default(),
-        });
+        let registry = Arc::new(OwnSessions::new(Arc::clone(ctx.registry())));
+        let _closes = CloseOnDrop(Arc::clone(&registry));
         self.run(registry, shutdown).await
     }
 }
 
-/// A registry that remembers which sessions were started through it, for protocols that end them by name.
-struct OwnSessions {
-    registry: Arc<dyn PublishRegistry>,
-    sessions: Mutex<HashMap<StreamKey, SessionId>>,
-}
+/// Ends what a handler has left open, however its run ends.
+struct CloseOnDrop(Arc<OwnSessions>);
 
-impl OwnSessions {
-    fn sessions(&self) -> std::sync::MutexGuard<'_, HashMap<StreamKey, SessionId>> {
-        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-#[async_trait]
-impl PublishRegistry for OwnSessions {
-    async fn start_publish_with(&self, request: PublishRequest) -> Result<StreamHandle> {
-        let handle = self.registry.start_publish_with(request).await?;
-        self.sessions()
-            .insert(handle.key().clone(), handle.session());
-        Ok(handle)
-    }
-
-    async fn end_session(&self, key: &StreamKey, session: SessionId) -> Result<()> {
-        self.registry.end_session(key, session).await
-    }
-
-    async fn end_publish(&self, key: &StreamKey) -> Result<()> {
-        let session = self.sessions().remove(key);
-        match session {
-            Some(session) => self.registry.end_session(key, session).await,
-            None => Err(StreamError::StreamNotFound(key.clone())),
-        }
-    }
-
-    fn has_app(&self, app: &str) -> bool {
-        self.registry.has_app(app)
-    }
-
-    fn emit(&self, event: EventKind) {
-        self.registry.emit(event);
+impl Drop for CloseOnDrop {
+    fn drop(&mut self) {
+        self.0.close();
     }
 }
 
@@ -280,6 +253,11 @@ impl IngestContext {
         self
     }
 
+    pub(crate) fn with_shared_health(mut self, health: Arc<HealthReporter>) -> Self {
+        self.health = Some(health);
+        self
+    }
+
     /// Opens an anonymous publish of `key`.
     ///
     /// # Errors
@@ -300,7 +278,8 @@ impl IngestContext {
         })
     }
 
-    /// The registry behind this context.
+    /// The registry behind this context. That of an [`Engine`](crate::Engine::serve) ends only what was started through it, and of several
+    /// sessions of one name the oldest first; what is started through it, rather than as a [`PublishSession`], is to be ended through it.
     #[must_use]
     pub fn registry(&self) -> &Arc<dyn PublishRegistry> {
         &self.registry
@@ -341,8 +320,9 @@ impl fmt::Debug for IngestContext {
 
 /// The right to publish one stream, until it is finished, dropped, or taken away.
 ///
-/// Dropping it ends the stream at once and frees its name on the current tokio runtime, so an early return or a panic leaks
-/// nothing; [`finish`](Self::finish) does the same and waits for it.
+/// Dropping it ends the stream and frees its name, so an early return or a panic leaks nothing. With an [`Engine`](crate::Engine) both are
+/// done when the drop is; a registry that has to wait is waited for on the current tokio runtime.
+/// [`finish`](Self::finish) does the same, waits for it, and tells what went wrong.
 ///
 /// A session can also be ended from outside: by the idle reaper, a takeover, the host. Then
 /// [`publish_frame`](Self::publish_frame) fails and [`ended`](Self::ended) completes, and dropping or finishing it touches nobody
@@ -379,40 +359,62 @@ impl PublishSession {
         self.handle.ended().await
     }
 
-    /// Ends the stream: subscribers read what is buffered, then see the end. When this returns, the name is free.
+    /// Ends the stream: subscribers read what is buffered, then see the end. When this returns, the name is free. A call that is
+    /// cancelled midway counts as a drop: the name is freed all the same.
     ///
     /// # Errors
     /// As of [`PublishRegistry::end_session`].
     pub async fn finish(mut self) -> Result<()> {
-        // Taken before the first await: a call that is cancelled there has at least closed the stream.
-        let registry = self.registry.take();
         self.handle.end();
-        match registry {
-            Some(registry) => {
-                registry
-                    .end_session(self.handle.key(), self.handle.session())
-                    .await
-            }
-            None => Ok(()),
-        }
+        let Some(registry) = self.registry.clone() else {
+            return Ok(());
+        };
+        let (key, session) = (self.handle.key(), self.handle.session());
+        let released = registry.end_session(key, session).await;
+        // Only now: a call that is cancelled at the await leaves the release to `drop`.
+        self.registry = None;
+        released
     }
 }
 
 impl Drop for PublishSession {
     fn drop(&mut self) {
-        let Some(registry) = self.registry.take() else {
-            return;
-        };
-        self.handle.stream().end(crate::EndReason::Dropped);
-        let (key, session) = (self.handle.key().clone(), self.handle.session());
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move {
-                if let Err(error) = registry.end_session(&key, session).await {
-                    tracing::warn!(%key, %error, "a publish session could not be released");
-                }
-            });
+        if let Some(registry) = self.registry.take() {
+            self.handle.stream().end(crate::EndReason::Dropped);
+            release_now(&registry, self.handle.key(), self.handle.session());
         }
-        // Without a runtime the name stays in the registry; an engine takes a stream that has ended for free.
+    }
+}
+
+/// Releases a session that is dropped: at once where the registry is ready at once, as an engine is, on the current runtime else. Without
+/// one, the name stays in that registry.
+pub(crate) fn release_now(
+    registry: &Arc<dyn PublishRegistry>,
+    key: &StreamKey,
+    session: SessionId,
+) {
+    let mut release = Box::pin({
+        let (registry, key) = (Arc::clone(registry), key.clone());
+        async move {
+            if let Err(error) = registry.end_session(&key, session).await {
+                tracing::warn!(%key, %error, "a publish session could not be released");
+            }
+        }
+    });
+    // This may run while a task unwinds, where another panic would abort the process.
+    let polled = catch_unwind(AssertUnwindSafe(|| {
+        release
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()))
+    }));
+    match polled {
+        Ok(Poll::Ready(())) => {}
+        Ok(Poll::Pending) => {
+            if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+                runtime.spawn(release);
+            }
+        }
+        Err(_) => tracing::error!(%key, "a registry panicked as it released a publish session"),
     }
 }
 

@@ -137,6 +137,35 @@ impl StreamKey {
     }
 }
 
+/// The beginning of `text`, `max` bytes at most.
+pub(crate) fn truncated(text: &str, max: usize) -> &str {
+    text.get(..text.floor_char_boundary(max)).unwrap_or(text)
+}
+
+impl StreamKey {
+    /// The key as it goes into reports of a refusal, where it may be anything: names cut to [`MAX_NAME_BYTES`], and control characters, which
+    /// could forge log lines, replaced. A valid key comes out unchanged.
+    pub(crate) fn for_report(&self) -> Self {
+        if self.validate().is_ok() {
+            return self.clone();
+        }
+        let printable = |c: char| {
+            if c.is_control() {
+                char::REPLACEMENT_CHARACTER
+            } else {
+                c
+            }
+        };
+        let name = |name: &str| -> String {
+            truncated(name, MAX_NAME_BYTES)
+                .chars()
+                .map(printable)
+                .collect()
+        };
+        Self::new(name(&self.app), name(&self.stream))
+    }
+}
+
 impl std::str::FromStr for StreamKey {
     type Err = StreamError;
 
@@ -160,13 +189,28 @@ impl fmt::Display for StreamKey {
 
 impl fmt::Debug for StreamKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "\"{self}\"")
+        fmt::Debug::fmt(&self.to_string(), f)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_is_shown_in_one_line() {
+        let key = StreamKey::new("live", "a\n\"b");
+        assert_eq!(format!("{key:?}"), r#""live/a\n\"b""#);
+    }
+
+    #[test]
+    fn a_refused_key_is_reported_in_bounds() {
+        let valid = StreamKey::new("live", "Caméra 1");
+        assert_eq!(valid.for_report(), valid);
+        let long = StreamKey::new("live\r\nforged", "é".repeat(MAX_NAME_BYTES)).for_report();
+        assert_eq!(&*long.app, "live\u{fffd}\u{fffd}forged");
+        assert_eq!(&*long.stream, "é".repeat(MAX_NAME_BYTES / 2));
+    }
 
     #[test]
     fn names_that_could_leave_their_folder_are_refused() {

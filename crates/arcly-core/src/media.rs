@@ -34,9 +34,11 @@ pub trait MediaSink: Send {
 
 impl StreamHandle {
     /// Feeds `sink` from `start` on, until the stream ends or `shutdown` is cancelled, and finishes it. Returns how many frames it took.
+    /// Once `shutdown` is cancelled no further frame is sent, also where some are waiting.
     ///
     /// # Errors
-    /// The sink's. It is finished all the same.
+    /// The sink's: of [`send_frame`](MediaSink::send_frame), after which nothing more is sent and the sink is finished all the same, an error of
+    /// which is then not told; or of [`finish`](MediaSink::finish).
     pub async fn drive(
         &self,
         sink: &mut dyn MediaSink,
@@ -47,8 +49,9 @@ impl StreamHandle {
         let mut sent = 0;
         let outcome = loop {
             let frame = tokio::select! {
-                frame = frames.recv() => frame,
+                biased;
                 () = shutdown.cancelled() => None,
+                frame = frames.recv() => frame,
             };
             let Some(frame) = frame else { break Ok(sent) };
             if let Err(error) = sink.send_frame(&frame, frame.skipped()).await {

@@ -1,13 +1,15 @@
 //! The playback seam: how an output gets at streams, and is authorised for each.
 
 use crate::{
-    Credentials, Result, SharedFrame, StartAt, StreamHandle, StreamKey, Subscription, ViewerId,
+    Credentials, Result, SharedFrame, StartAt, StreamHandle, StreamKey, SubscribeOptions,
+    Subscription, ViewerId,
 };
 use async_trait::async_trait;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
+use tokio_util::sync::CancellationToken;
 
 /// A wish to play.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,8 +99,10 @@ pub trait PlaybackRegistry: Send + Sync + 'static {
     /// Authorises `request` and opens a play session.
     ///
     /// # Errors
-    /// As of [`authorize_play`](Self::authorize_play), and
-    /// [`StreamError::StreamNotFound`](crate::StreamError::StreamNotFound) where the stream is not live, also after waiting.
+    /// As of [`authorize_play`](Self::authorize_play);
+    /// [`StreamError::StreamNotFound`](crate::StreamError::StreamNotFound) where the stream is not live, also after waiting;
+    /// [`StreamError::ShuttingDown`](crate::StreamError::ShuttingDown). The wait ends early where the application is removed or the engine
+    /// shuts down.
     async fn open_play(&self, request: PlayRequest) -> Result<PlaySession>;
 }
 
@@ -138,11 +142,31 @@ impl fmt::Debug for PlaybackContext {
     }
 }
 
+/// A play session, as the host sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ViewerInfo {
+    /// The viewer.
+    pub viewer: ViewerId,
+    /// The stream that is played.
+    pub key: StreamKey,
+    /// The viewer's protocol.
+    pub protocol: String,
+    /// The viewer's address.
+    pub peer: Option<SocketAddr>,
+    /// When it started.
+    pub started: SystemTime,
+}
+
 /// One viewer of a stream, from its start until it is dropped.
+///
+/// The host can [end it](crate::Engine::end_play): a protocol selects on [`ended`](Self::ended) beside the frames that it sends, and closes
+/// the connection then. Subscriptions that were made through the session do not end by themselves.
 pub struct PlaySession {
     handle: StreamHandle,
     viewer: ViewerId,
     on_end: Option<Box<dyn FnOnce() + Send + Sync>>,
+    ended: CancellationToken,
 }
 
 impl PlaySession {
@@ -157,7 +181,26 @@ impl PlaySession {
             handle,
             viewer,
             on_end: Some(Box::new(on_end)),
+            ended: CancellationToken::new(),
         }
+    }
+
+    /// Has the session ended by the host when `ended` is cancelled.
+    #[must_use]
+    pub fn ended_by(mut self, ended: CancellationToken) -> Self {
+        self.ended = ended;
+        self
+    }
+
+    /// Waits until the host ends the session, maybe forever: that the stream ends is told by its subscriptions. Cancel-safe.
+    pub async fn ended(&self) {
+        self.ended.cancelled().await;
+    }
+
+    /// Whether the host has ended the session.
+    #[must_use]
+    pub fn is_ended(&self) -> bool {
+        self.ended.is_cancelled()
     }
 
     /// The stream.
@@ -176,6 +219,12 @@ impl PlaySession {
     #[must_use]
     pub fn subscribe_from(&self, start: StartAt) -> Subscription {
         self.handle.subscribe_from(start)
+    }
+
+    /// Reads the stream as `options` say; see [`StreamHandle::subscribe`].
+    #[must_use]
+    pub fn subscribe(&self, options: SubscribeOptions) -> Subscription {
+        self.handle.subscribe(options)
     }
 
     /// What the viewer gets at once; see [`StreamHandle::replay_buffer`].

@@ -2,27 +2,31 @@
 
 mod app;
 mod builder;
+mod lifecycle;
 mod reaper;
 mod registry;
 mod serve;
+mod viewers;
 
 pub use app::AppSpec;
 pub use builder::EngineBuilder;
 
 use crate::clock::Clock;
-use crate::health::HealthRegistry;
+use crate::health::{Health, HealthRegistry, HealthReporter};
 use crate::observe::Reporter;
 use crate::stream::LiveStream;
 use crate::{
     AppName, Authenticator, EndReason, EventKind, InboundProtocol, PlaybackContext, Result,
     SessionId, StreamError, StreamHandle, StreamKey,
 };
+use lifecycle::{Change, Lifecycle};
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 use tokio::sync::Notify;
+use viewers::Viewers;
 
 /// Settings that hold for all applications.
 #[derive(Debug, Clone)]
@@ -44,7 +48,12 @@ struct Settings {
 ///    [`pump_source`](Self::pump_source) publishes from within.
 /// 4. The registry traits publish, look up and play: [`PublishRegistry`](crate::PublishRegistry),
 ///    [`PlaybackRegistry`](crate::PlaybackRegistry), [`EventBus`](crate::EventBus).
-/// 5. [`reap_idle`](Self::reap_idle), [`shutdown`](Self::shutdown) end streams.
+/// 5. [`viewers`](Self::viewers) and [`end_play`](Self::end_play) show who plays, and end it.
+/// 6. [`reap_idle`](Self::reap_idle), [`begin_shutdown`](Self::begin_shutdown), [`shutdown`](Self::shutdown) end streams.
+///
+/// The starts and ends of streams are told to observers one at a time, in the order in which they happened: a stream's start before its
+/// end, and a stream that took over starts after the one that it replaced has ended. Where several tasks start and end streams at
+/// once, one of them tells what the others did, which may then be told a moment after their calls have returned.
 ///
 /// ```
 /// use arcly_core::{
@@ -73,14 +82,17 @@ pub struct Engine {
     settings: Settings,
     apps: RwLock<HashMap<AppName, Arc<AppSpec>>>,
     streams: RwLock<HashMap<StreamKey, Arc<LiveStream>>>,
-    /// Notified when a stream goes live, for those who wait for one.
-    stream_started: Notify,
+    lifecycle: Lifecycle,
+    /// Notified when a stream goes live, for those who wait for one, and when none can any more.
+    awaited: Notify,
+    viewers: Arc<Viewers>,
     authenticator: Arc<dyn Authenticator>,
     reporter: Arc<Reporter>,
     health: HealthRegistry,
-    protocols: Mutex<Vec<Box<dyn InboundProtocol>>>,
-    next_id: AtomicU64,
-    shutting_down: AtomicBool,
+    /// The engine's own part.
+    own_health: HealthReporter,
+    /// Those that were registered with the builder and are not served yet, each a part that is starting.
+    protocols: Mutex<Vec<(Box<dyn InboundProtocol>, HealthReporter)>>,
     reaper_runs: AtomicBool,
 }
 
@@ -102,18 +114,30 @@ impl Engine {
             .into_iter()
             .map(|app| (app.name.clone(), Arc::new(app)))
             .collect();
+        let health = HealthRegistry::new();
+        let own_health = health.register("engine");
+        own_health.set(Health::Healthy);
+        let protocols = builder
+            .protocols
+            .into_iter()
+            .map(|protocol| {
+                let part = health.register(protocol.name());
+                (protocol, part)
+            })
+            .collect();
         Arc::new_cyclic(|this| Self {
             this: this.clone(),
             settings: builder.settings,
             apps: RwLock::new(apps),
             streams: RwLock::default(),
-            stream_started: Notify::new(),
+            lifecycle: Lifecycle::default(),
+            awaited: Notify::new(),
+            viewers: Arc::default(),
             authenticator: builder.authenticator,
             reporter,
-            health: HealthRegistry::new(),
-            protocols: Mutex::new(builder.protocols),
-            next_id: AtomicU64::new(1),
-            shutting_down: AtomicBool::new(false),
+            health,
+            own_health,
+            protocols: Mutex::new(protocols),
             reaper_runs: AtomicBool::new(false),
         })
     }
@@ -152,6 +176,7 @@ impl Engine {
             return Err(StreamError::AppNotFound(app.into()));
         };
         let ended = self.end_where(EndReason::AppRemoved, |stream| &*stream.key.app == app);
+        self.awaited.notify_waiters();
         self.reporter.report(EventKind::AppRemoved {
             app: removed.name.clone(),
         });
@@ -203,7 +228,8 @@ impl Engine {
             .count()
     }
 
-    /// The health of the engine's parts: each protocol that is served, and what the host registers.
+    /// The health of the engine's parts: `engine` itself, which fails once it [shuts down](Self::begin_shutdown); each protocol that is
+    /// registered or served; and what the host registers. A protocol that failed stays listed, see [`HealthReporter::fail`].
     #[must_use]
     pub fn health(&self) -> &HealthRegistry {
         &self.health
@@ -224,10 +250,6 @@ impl Engine {
 
     fn live(&self) -> std::sync::RwLockReadGuard<'_, HashMap<StreamKey, Arc<LiveStream>>> {
         self.streams.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn next_id(&self) -> u64 {
-        self.next_id.fetch_add(1, Ordering::Relaxed)
     }
 
     // ---- Ending streams ----
@@ -251,28 +273,20 @@ impl Engine {
     fn release(&self, key: &StreamKey, session: SessionId, reason: EndReason) -> bool {
         let removed = {
             let mut streams = self.streams.write().unwrap_or_else(PoisonError::into_inner);
-            match streams.get(key) {
+            let removed = match streams.get(key) {
                 Some(stream) if stream.session == session => streams.remove(key),
                 _ => None,
+            };
+            if let Some(stream) = &removed {
+                self.lifecycle
+                    .note(Change::Ended(Arc::clone(stream), reason));
             }
+            removed
         };
-        removed
-            .inspect(|stream| self.report_end(stream, reason))
-            .is_some()
-    }
-
-    /// Ends a stream that was taken off the table, and says so.
-    fn report_end(&self, stream: &LiveStream, reason: EndReason) {
+        let Some(stream) = removed else { return false };
         stream.end(reason);
-        let qos = stream.qos();
-        self.reporter.report(EventKind::PublishEnded {
-            key: stream.key.clone(),
-            session: stream.session,
-            // Its session may have closed it before, for a reason of its own.
-            reason: stream.end_reason().unwrap_or(reason),
-            frames: qos.frames,
-            bytes: qos.bytes,
-        });
+        self.tell_changes();
+        true
     }
 }
 

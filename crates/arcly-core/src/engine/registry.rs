@@ -1,8 +1,12 @@
 //! The engine as registry: publishing, looking up and playing, each authorised.
 
 use super::Engine;
+use super::lifecycle::Change;
 use crate::audit::{AuditOutcome, AuditRecord};
+use crate::auth::MAX_CREDENTIAL_BYTES;
+use crate::key::{MAX_NAME_BYTES, truncated};
 use crate::observe::{EventReceiver, ViewerId};
+use crate::playback::ViewerInfo;
 use crate::stream::LiveStream;
 use crate::{
     AccessRequest, Action, Credentials, EndReason, EventBus, EventKind, PlayRequest, PlaySession,
@@ -10,9 +14,14 @@ use crate::{
     StreamHandle, StreamKey, Takeover,
 };
 use async_trait::async_trait;
+use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
+use std::task::Poll;
+use tokio_util::sync::CancellationToken;
 
 impl Engine {
     /// Asks the authenticator, with a deadline, and records the decision.
@@ -34,13 +43,15 @@ impl Engine {
         let decision = if credentials.is_oversized() {
             Err("the credentials are too long".to_owned())
         } else {
-            let answer = tokio::time::timeout(
-                self.settings.auth_timeout,
-                self.authenticator.authorize(&request),
-            );
-            match answer.await {
-                Ok(Ok(())) => Ok(()),
-                Ok(Err(denied)) => Err(denied.reason),
+            // In a block of its own, so that a panic before its first await is caught as well.
+            let answer = async { self.authenticator.authorize(&request).await };
+            match tokio::time::timeout(self.settings.auth_timeout, caught(answer)).await {
+                Ok(Some(Ok(()))) => Ok(()),
+                Ok(Some(Err(denied))) => Err(denied.reason),
+                Ok(None) => {
+                    tracing::error!(%key, %action, "the authenticator panicked");
+                    Err("the authenticator failed".to_owned())
+                }
                 Err(_) => Err("the authenticator did not answer in time".to_owned()),
             }
         };
@@ -50,7 +61,7 @@ impl Engine {
             key: key.clone(),
             protocol: protocol.to_owned(),
             peer,
-            username: credentials.username.clone(),
+            username: credentials.username.as_deref().map(username_for_report),
             outcome: match &decision {
                 Ok(()) => AuditOutcome::Allowed,
                 Err(reason) => AuditOutcome::Denied {
@@ -73,32 +84,25 @@ impl Engine {
             &request.protocol,
         )
         .await?;
-        // Looked up again: the application may have been removed while the authenticator thought.
-        let app = self.app(&key.app)?;
-        let takeover = request.takeover.unwrap_or(app.takeover);
-        let stream = Arc::new(LiveStream::new(
-            key.clone(),
-            SessionId(self.next_id()),
-            request.protocol.clone(),
-            request.peer,
-            app.limits,
-            Arc::clone(&self.reporter),
-        ));
-        let replaced = {
+        let (stream, replaced) = {
             let mut streams = self.streams.write().unwrap_or_else(PoisonError::into_inner);
-            // Under the lock, so that `shutdown` misses no stream.
-            if self.shutting_down.load(Ordering::Acquire) {
+            // Under the lock, so that neither `shutdown` nor `remove_app` misses a stream. The application may have been removed while
+            // the authenticator thought. (Of the locks, that of the applications is taken last, and never held for another.)
+            if self.reporter.is_shutting_down() {
                 return Err(StreamError::ShuttingDown);
             }
-            let held = streams.get(key);
-            let is_live = held.is_some_and(|held| held.end_reason().is_none());
+            let app = self.app(&key.app)?;
+            let takeover = request.takeover.unwrap_or(app.takeover);
+            let is_live = streams
+                .get(key)
+                .is_some_and(|held| held.end_reason().is_none());
             if is_live && takeover == Takeover::Refuse {
                 return Err(StreamError::StreamAlreadyPublishing { key: key.clone() });
             }
             if let Some(limit) = self.settings.max_publishers
-                && held.is_none()
+                && !is_live
             {
-                // Streams that were dropped without a runtime to release them on do not count.
+                // Streams that have ended and are yet to be released do not count.
                 let live = streams
                     .values()
                     .filter(|stream| stream.end_reason().is_none())
@@ -107,11 +111,27 @@ impl Engine {
                     return Err(StreamError::PublisherLimitReached { limit });
                 }
             }
-            streams.insert(key.clone(), Arc::clone(&stream))
+            let stream = Arc::new(LiveStream::new(
+                key.clone(),
+                SessionId::fresh(),
+                request.protocol.clone(),
+                request.peer,
+                app.limits,
+                Arc::clone(&self.reporter),
+            ));
+            let replaced = streams.insert(key.clone(), Arc::clone(&stream));
+            if let Some(replaced) = &replaced {
+                let replaced = Arc::clone(replaced);
+                self.lifecycle
+                    .note(Change::Ended(replaced, EndReason::Replaced));
+            }
+            self.lifecycle.note(Change::Started(Arc::clone(&stream)));
+            (stream, replaced)
         };
         if let Some(replaced) = replaced {
-            self.report_end(&replaced, EndReason::Replaced);
+            replaced.end(EndReason::Replaced);
         }
+        self.tell_changes();
         Ok(stream)
     }
 
@@ -128,20 +148,24 @@ impl Engine {
 
     async fn try_open_play(&self, request: &PlayRequest) -> Result<Arc<LiveStream>> {
         self.check_play(request).await?;
-        let find = async {
+        let find = || match self.reporter.is_shutting_down() {
+            true => Err(StreamError::ShuttingDown),
+            false => self.find(&request.key),
+        };
+        if request.wait.is_zero() {
+            return find();
+        }
+        let found = async {
             loop {
                 // Registered before looking, so that a stream that starts in between is not missed.
-                let started = self.stream_started.notified();
-                match self.find(&request.key) {
-                    Err(StreamError::StreamNotFound(_)) => started.await,
+                let changed = self.awaited.notified();
+                match find() {
+                    Err(StreamError::StreamNotFound(_)) => changed.await,
                     found => return found,
                 }
             }
         };
-        if request.wait.is_zero() {
-            return self.find(&request.key);
-        }
-        match tokio::time::timeout(request.wait, find).await {
+        match tokio::time::timeout(request.wait, found).await {
             Ok(found) => found,
             Err(_) => Err(StreamError::StreamNotFound(request.key.clone())),
         }
@@ -162,11 +186,33 @@ impl Engine {
 
     fn play_refused(&self, request: &PlayRequest, error: &StreamError) {
         self.reporter.report(EventKind::PlayRefused {
-            key: request.key.clone(),
+            key: request.key.for_report(),
             protocol: request.protocol.clone(),
             peer: request.peer,
             error: error.to_string(),
         });
+    }
+}
+
+/// What `future` comes to; `None` where it panics.
+async fn caught<T>(future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    // After a panic the future is only dropped, so nothing half-done is looked at.
+    poll_fn(
+        |cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+            Ok(polled) => polled.map(Some),
+            Err(_) => Poll::Ready(None),
+        },
+    )
+    .await
+}
+
+/// A user name as it goes into a report: no more of one that is refused for its length than of any other name.
+fn username_for_report(username: &str) -> String {
+    if username.len() > MAX_CREDENTIAL_BYTES {
+        truncated(username, MAX_NAME_BYTES).to_owned()
+    } else {
+        username.to_owned()
     }
 }
 
@@ -178,20 +224,14 @@ impl PublishRegistry for Engine {
             .await
             .inspect_err(|error| {
                 self.reporter.report(EventKind::PublishRefused {
-                    key: request.key.clone(),
+                    key: request.key.for_report(),
                     protocol: request.protocol.clone(),
                     peer: request.peer,
                     error: error.to_string(),
                 });
             })?;
         self.ensure_reaper();
-        self.reporter.report(EventKind::PublishStarted {
-            key: stream.key.clone(),
-            session: stream.session,
-            protocol: request.protocol,
-            peer: request.peer,
-        });
-        self.stream_started.notify_waiters();
+        self.awaited.notify_waiters();
         Ok(StreamHandle::publisher(stream))
     }
 
@@ -242,27 +282,36 @@ impl PlaybackRegistry for Engine {
             .try_open_play(&request)
             .await
             .inspect_err(|error| self.play_refused(&request, error))?;
-        let viewer = ViewerId(self.next_id());
+        let viewer = ViewerId::fresh();
+        let ended = CancellationToken::new();
+        self.viewers.add(
+            ViewerInfo {
+                viewer,
+                key: stream.key.clone(),
+                protocol: request.protocol.clone(),
+                peer: request.peer,
+                started: self.reporter.clock.wall(),
+            },
+            ended.clone(),
+        );
         stream.viewers.fetch_add(1, Ordering::Relaxed);
+        let (reporter, viewers) = (Arc::clone(&self.reporter), Arc::clone(&self.viewers));
+        let played = Arc::clone(&stream);
+        let session = PlaySession::new(StreamHandle::viewer(stream), viewer, move || {
+            viewers.remove(viewer);
+            played.viewers.fetch_sub(1, Ordering::Relaxed);
+            reporter.report(EventKind::PlayEnded {
+                key: played.key.clone(),
+                viewer,
+            });
+        });
         self.reporter.report(EventKind::PlayStarted {
-            key: stream.key.clone(),
+            key: session.handle().key().clone(),
             viewer,
             protocol: request.protocol,
             peer: request.peer,
         });
-        let reporter = Arc::clone(&self.reporter);
-        let played = Arc::clone(&stream);
-        Ok(PlaySession::new(
-            StreamHandle::viewer(stream),
-            viewer,
-            move || {
-                played.viewers.fetch_sub(1, Ordering::Relaxed);
-                reporter.report(EventKind::PlayEnded {
-                    key: played.key.clone(),
-                    viewer,
-                });
-            },
-        ))
+        Ok(session.ended_by(ended))
     }
 }
 

@@ -72,7 +72,8 @@ pub struct TcpIngestConfig {
     pub handshake_timeout: Duration,
     /// How long handlers may take to end by themselves once shutdown was asked for; the rest are dropped where they stand.
     pub drain_deadline: Duration,
-    /// Is told of each connection that was refused, also of those whose log line was suppressed.
+    /// Is told of each connection that was refused, also of those whose log line was suppressed. Called in the accept loop, so it must not
+    /// block; one that panics is logged, and harms nobody else.
     pub on_refused: Option<RefusalHook>,
 }
 

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::fmt::Display;
 use std::io;
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -211,7 +212,11 @@ where
             warn!(protocol = self.config.protocol, %peer, reason = %refusal, suppressed, "connection refused");
         }
         if let Some(hook) = &self.config.on_refused {
-            hook(peer, refusal);
+            // The host's code: its panic would end the accept loop.
+            let told = catch_unwind(AssertUnwindSafe(|| hook(peer, refusal)));
+            if told.is_err() {
+                tracing::error!(protocol = self.config.protocol, %peer, "the hook for refused connections panicked");
+            }
         }
     }
 
