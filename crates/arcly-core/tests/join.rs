@@ -228,7 +228,12 @@ async fn a_reader_that_lags_too_long_is_evicted_and_said_to_be() {
     let events = Arc::new(std::sync::Mutex::new(Vec::new()));
     let seen = Arc::clone(&events);
     let engine = Engine::builder()
-        .application(AppSpec::new("live").gop_cache(8).max_lag(Some(100)))
+        .application(
+            AppSpec::new("live")
+                .gop_cache(64)
+                .history(std::time::Duration::ZERO)
+                .max_lag(Some(100)),
+        )
         .observer(move |event: &arcly_core::Event| {
             seen.lock().expect("whole").push(event.kind.clone())
         })
@@ -281,7 +286,7 @@ async fn a_reader_that_lags_too_long_is_evicted_and_said_to_be() {
 
 #[tokio::test]
 async fn a_reader_that_catches_up_starts_its_lag_anew() {
-    let handle = stream(|retention| retention.max_items = 8);
+    let handle = stream(|retention| retention.window = arcly_core::TimeDelta::ZERO);
     let mut reader = handle.subscribe(SubscribeOptions::start(StartAt::Live).max_lag(Some(60)));
     for round in 0..10 {
         for number in 0..50 {
@@ -321,7 +326,7 @@ async fn a_gop_that_breaks_the_bound_is_reported_once_and_nobody_starts_in_its_m
     let truncations = Arc::new(AtomicU64::new(0));
     let seen = Arc::clone(&truncations);
     let engine = Engine::builder()
-        .application(AppSpec::new("live").gop_cache(20))
+        .application(AppSpec::new("live").gop_cache(100))
         .observer(move |event: &arcly_core::Event| {
             if matches!(event.kind, EventKind::GopTruncated { .. }) {
                 seen.fetch_add(1, Ordering::Relaxed);
@@ -337,7 +342,7 @@ async fn a_gop_that_breaks_the_bound_is_reported_once_and_nobody_starts_in_its_m
         let frame = MediaFrame::new_video(time, time, Bytes::from_static(b"x"), CodecId::H264, key);
         session.publish_frame(frame).expect("live");
     };
-    for number in 0..60 {
+    for number in 0..300 {
         publish(number, number == 0);
     }
     assert_eq!(truncations.load(Ordering::Relaxed), 1);
@@ -346,14 +351,14 @@ async fn a_gop_that_breaks_the_bound_is_reported_once_and_nobody_starts_in_its_m
         joiner.try_recv().is_none(),
         "there is no whole GOP to start with"
     );
-    publish(60, true);
-    assert_eq!(joiner.try_recv().expect("the keyframe").pts, 60.into());
-    for number in 61..120 {
+    publish(300, true);
+    assert_eq!(joiner.try_recv().expect("the keyframe").pts, 300.into());
+    for number in 301..600 {
         publish(number, false);
     }
     assert_eq!(truncations.load(Ordering::Relaxed), 2, "once a GOP");
     let (items, _) = session.handle().retained();
-    assert!(items <= 25, "{items} items are kept");
+    assert!(items <= 125, "{items} items are kept");
 }
 
 #[tokio::test]
