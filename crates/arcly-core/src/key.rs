@@ -139,7 +139,11 @@ impl StreamKey {
 
 /// The beginning of `text`, `max` bytes at most.
 pub(crate) fn truncated(text: &str, max: usize) -> &str {
-    text.get(..text.floor_char_boundary(max)).unwrap_or(text)
+    let mut end = max.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or(text)
 }
 
 impl StreamKey {

@@ -141,6 +141,13 @@ impl From<u64> for Timestamp {
     }
 }
 
+impl From<Duration> for Timestamp {
+    /// This long after zero. Saturates at 414 years.
+    fn from(since_zero: Duration) -> Self {
+        Self(TimeDelta::from(since_zero).raw())
+    }
+}
+
 /// The signed difference of two [`Timestamp`]s, in ticks of 1/705 600 000 s.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct TimeDelta(i64);

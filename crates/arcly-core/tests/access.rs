@@ -4,7 +4,7 @@
 use arcly_core::{
     AccessDenied, AccessRequest, Action, AppSpec, AuditOutcome, AuditRecord, AuditSink,
     Authenticator, CodecId, Credentials, EndReason, Engine, Event, EventBus, EventKind,
-    IngestContext, MAX_CREDENTIAL_BYTES, MediaFrame, PlayRequest, PlaybackRegistry,
+    IngestContext, MAX_CREDENTIAL_BYTES, MAX_NAME_BYTES, MediaFrame, PlayRequest, PlaybackRegistry,
     PublishRegistry, PublishRequest, StreamError, StreamKey, Takeover, async_trait,
 };
 use bytes::Bytes;
@@ -298,4 +298,90 @@ async fn credentials_that_are_too_long_are_refused_unasked() {
     let long = Credentials::token("x".repeat(MAX_CREDENTIAL_BYTES + 1));
     let request = PublishRequest::new(cam()).credentials(long);
     assert!(is_refused(engine.start_publish_with(request).await));
+}
+
+/// Panics before or after its first await, as its user says.
+struct Shaky;
+
+#[async_trait]
+impl Authenticator for Shaky {
+    async fn authorize(&self, request: &AccessRequest<'_>) -> Result<(), AccessDenied> {
+        if request.credentials.token.as_deref() == Some("late") {
+            tokio::task::yield_now().await;
+        }
+        panic!("a bug in an authenticator");
+    }
+}
+
+#[tokio::test]
+async fn an_authenticator_that_panics_refuses() {
+    let (audit, events) = (Audit::default(), Events::default());
+    let seen = events.clone();
+    let engine = Engine::builder()
+        .application(AppSpec::new("live"))
+        .authenticator(Shaky)
+        .audit(audit.clone())
+        .observer(move |event: &Event| seen.0.lock().expect("whole").push(event.kind.clone()))
+        .build();
+    for token in ["early", "late"] {
+        match engine.start_publish_with(publish(token)).await {
+            Err(StreamError::Unauthorized { reason }) => {
+                assert_eq!(reason, "the authenticator failed");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(is_refused(engine.open_play(play("late")).await));
+    let records = audit.0.lock().expect("whole");
+    assert_eq!(records.len(), 3);
+    assert!(records.iter().all(|record| matches!(
+        &record.outcome,
+        AuditOutcome::Denied { reason } if reason == "the authenticator failed"
+    )));
+    assert_eq!(
+        events.names(),
+        ["publish-refused", "publish-refused", "play-refused"]
+    );
+}
+
+struct ShakyAudit;
+
+impl AuditSink for ShakyAudit {
+    fn record(&self, _record: &AuditRecord) {
+        panic!("a bug in an audit sink");
+    }
+}
+
+#[tokio::test]
+async fn an_audit_sink_that_panics_harms_nobody() {
+    let audit = Audit::default();
+    let engine = Engine::builder()
+        .application(AppSpec::new("live"))
+        .audit(ShakyAudit)
+        .audit(audit.clone())
+        .build();
+    engine.start_publish(&cam()).await.expect("allowed");
+    assert_eq!(audit.0.lock().expect("whole").len(), 1);
+}
+
+#[tokio::test]
+async fn what_is_reported_of_a_refusal_is_bounded() {
+    let (engine, audit, events) = guarded();
+    let wild = StreamKey::new("live", format!("a\nforged line{}", "x".repeat(100_000)));
+    assert!(engine.start_publish(&wild).await.is_err());
+    assert!(engine.open_play(PlayRequest::new(wild)).await.is_err());
+    let kinds = events.0.lock().expect("whole").clone();
+    assert_eq!(kinds.len(), 2);
+    for kind in &kinds {
+        let key = kind.key().expect("of a stream");
+        assert!(key.stream.len() <= MAX_NAME_BYTES + 2);
+        assert!(!key.stream.contains('\n'));
+    }
+
+    let long = Credentials::password("u".repeat(MAX_CREDENTIAL_BYTES + 1), "");
+    let request = PublishRequest::new(cam()).credentials(long);
+    assert!(is_refused(engine.start_publish_with(request).await));
+    let records = audit.0.lock().expect("whole");
+    let username = records[0].username.as_deref().expect("one was shown");
+    assert_eq!(username.len(), MAX_NAME_BYTES);
 }

@@ -43,6 +43,7 @@ use std::time::Duration;
 ///
 /// * `arcly` lists what is allowed. `action` is `publish` or `play`; an entry with another one allows nothing. `path` is `<app>/<stream>`,
 ///   where both may end in `*`, which stands for any rest: `live/*` is all of an application, `live/cam-*` some of it, `*/*` everything.
+///   A path of another form allows nothing, `*` among them.
 /// * `exp`, `nbf`, `iss` and `aud` are those of RFC 7519, section 4.1. `exp` is required by default. A token that names an audience is
 ///   refused where [`audience`](Self::audience) does not name the same.
 ///

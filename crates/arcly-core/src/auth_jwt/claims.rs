@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::time::{Duration, SystemTime};
 
 /// The claims of a token, to be [signed](crate::JwtSigner::sign). The form of the permission claim is described [there](crate::JwtAuthenticator#the-token).
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct JwtClaims {
     #[serde(skip_serializing_if = "Option::is_none")]
     exp: Option<NumericDate>,
@@ -103,11 +103,26 @@ impl JwtClaims {
     pub fn expiring_at(expiry: SystemTime) -> Self {
         Self {
             exp: Some(NumericDate::new(expiry)),
-            ..Self::default()
+            ..Self::without_expiry()
         }
     }
 
-    /// Allows `action` on `path`: `<app>/<stream>`, where both may end in `*`.
+    /// Claims that allow nothing yet, of a token that never expires. Such tokens are refused, unless the authenticator is told
+    /// [not to require an expiry](crate::JwtAuthenticator::require_expiry).
+    #[must_use]
+    pub const fn without_expiry() -> Self {
+        Self {
+            exp: None,
+            nbf: None,
+            iss: None,
+            sub: None,
+            aud: None,
+            arcly: Vec::new(),
+        }
+    }
+
+    /// Allows `action` on `path`: `<app>/<stream>`, where both may end in `*`. A path of another form, as `*`, `live*` or `live/a/b`, is that of
+    /// no stream, and allows nothing: all streams are `*/*`.
     #[must_use]
     pub fn allow(mut self, action: Action, path: impl Into<String>) -> Self {
         let action = match action {

@@ -198,6 +198,31 @@ fn another_secret_is_refused() {
 }
 
 #[test]
+fn a_path_that_is_no_stream_s_allows_nothing() {
+    for path in [
+        "*",
+        "live*",
+        "live",
+        "",
+        "/",
+        "/*",
+        "live/",
+        "live/cam1/x",
+        "*/*/*",
+        "live/**",
+    ] {
+        let token =
+            signer().sign(&JwtClaims::expiring_at(at(NOW + 60)).allow(Action::Publish, path));
+        assert_ne!(publish(&with_secret(), token), "ok", "{path}");
+    }
+    for path in ["*/*", "live/*", "l*/c*", "live/cam1"] {
+        let token =
+            signer().sign(&JwtClaims::expiring_at(at(NOW + 60)).allow(Action::Publish, path));
+        assert_eq!(publish(&with_secret(), token), "ok", "{path}");
+    }
+}
+
+#[test]
 fn time_is_checked_with_leeway() {
     let authenticator = with_secret().leeway(Duration::from_secs(5));
     let expiring = |seconds| {
@@ -223,7 +248,7 @@ fn time_is_checked_with_leeway() {
         "the token is not valid yet"
     );
 
-    let eternal = signer().sign(&JwtClaims::default().allow(Action::Publish, "live/cam1"));
+    let eternal = signer().sign(&JwtClaims::without_expiry().allow(Action::Publish, "live/cam1"));
     assert_eq!(
         publish(&authenticator, eternal.clone()),
         "the token lacks an expiry time"

@@ -344,3 +344,26 @@ async fn accept_errors_never_end_the_loop() {
     shutdown.cancel();
     server.await.unwrap();
 }
+
+#[tokio::test]
+async fn a_hook_that_panics_does_not_end_the_listener() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let shutdown = CancellationToken::new();
+    let config = TcpIngestConfig::new("test")
+        .max_connections(1)
+        .on_refused(|_, _| panic!("a bug in a hook"));
+    let server = tokio::spawn(run_tcp_ingest_server(
+        listener,
+        config,
+        shutdown.clone(),
+        echo,
+    ));
+    let mut first = TcpStream::connect(address).await.unwrap();
+    assert_eq!(exchange(&mut first, b'h').await.unwrap(), b'h');
+    let mut second = TcpStream::connect(address).await.unwrap();
+    assert!(is_closed(&mut second).await);
+    assert_eq!(exchange(&mut first, b'i').await.unwrap(), b'i');
+    shutdown.cancel();
+    server.await.unwrap().unwrap();
+}
