@@ -26,7 +26,7 @@ fn an_application_that_does_not_exist_and_one_too_many_are_refused() {
     let mut server = Server::start(&["--max-publishers", "1", "--demo"]);
     server.wait_live("live/demo");
     let _elsewhere = publish(&server.rtmp_url("elsewhere/cam"), 5);
-    server.line(&["elsewhere/cam", "refused", "does not exist"]);
+    server.line(&["elsewhere", "refused", "does not exist"]);
     let _surplus = publish(&server.rtmp_url("live/cam"), 5);
     server.line(&["live/cam", "refused", "limit of 1 publishers"]);
 }
