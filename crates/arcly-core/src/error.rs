@@ -66,6 +66,14 @@ pub enum StreamError {
         /// What the frame says.
         is: crate::MediaKind,
     },
+    /// A frame names a codec of another kind of media than its own.
+    #[error("a frame of kind {kind} cannot be coded in {codec}")]
+    CodecKindMismatch {
+        /// The codec.
+        codec: crate::CodecId,
+        /// The kind that the frame says.
+        kind: crate::MediaKind,
+    },
     /// A documented limit was exceeded.
     #[error("{what} exceeds the limit of {max}")]
     LimitExceeded {

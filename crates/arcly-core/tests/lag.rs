@@ -219,6 +219,17 @@ async fn refusals_are_reported_once_a_reason() {
 }
 
 #[tokio::test]
+async fn a_codec_of_another_kind_is_refused() {
+    let stream = standalone();
+    let sound = MediaFrame::new_audio(0, Bytes::new(), CodecId::H264);
+    assert!(matches!(
+        stream.publish_frame(sound),
+        Err(StreamError::CodecKindMismatch { .. })
+    ));
+    assert!(stream.metadata().tracks.is_empty());
+}
+
+#[tokio::test]
 async fn a_repeated_config_changes_nothing() {
     let (_engine, session, events) = publisher(AppSpec::new("live")).await;
     let config = |text: &'static str| {

@@ -457,6 +457,7 @@ async fn limits_and_names_are_enforced() {
         .expect("the next frame goes on");
     let mut changed = video(40, false);
     changed.kind = arcly_core::MediaKind::Audio;
+    changed.codec = CodecId::Aac;
     assert!(matches!(
         session.publish_frame(changed),
         Err(StreamError::TrackKindChanged { .. })

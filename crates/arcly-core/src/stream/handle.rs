@@ -82,7 +82,8 @@ impl StreamHandle {
     ///
     /// # Errors
     /// [`StreamError::NotPublisher`] where the handle may not publish, [`StreamError::SessionEnded`] once the stream has ended,
-    /// [`StreamError::LimitExceeded`] and [`StreamError::TrackKindChanged`] where this frame is refused and the next can go on.
+    /// [`StreamError::LimitExceeded`], [`StreamError::TrackKindChanged`] and [`StreamError::CodecKindMismatch`] where this frame is
+    /// refused and the next can go on.
     pub fn publish_frame(&self, frame: MediaFrame) -> Result<usize> {
         if !self.may_publish {
             return Err(StreamError::NotPublisher(self.key().clone()));

@@ -185,6 +185,12 @@ impl LiveStream {
             let max = max as u64;
             return Err(self.refuse(StreamError::LimitExceeded { what, max }));
         }
+        if frame.codec.kind() != frame.kind {
+            return Err(self.refuse(StreamError::CodecKindMismatch {
+                codec: frame.codec,
+                kind: frame.kind,
+            }));
+        }
         let tracks = self.tracks.load();
         let added;
         let track = match tracks.iter().find(|track| track.id == frame.track) {
