@@ -94,7 +94,10 @@ pub struct WallClock(pub i64);
 /// | data | see [`CodecId`] | the same, to be kept for joiners |
 ///
 /// Frames of a stream are published in decode order: DTS never decreases within a track.
+///
+/// Made by its constructors, after which any field can be set; non-exhaustive, as a frame may come to carry more.
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct MediaFrame {
     /// When the frame is to be presented.
     pub pts: Timestamp,

@@ -43,7 +43,7 @@ pub enum MuxError {
     },
 }
 
-/// How a container is named in files and over HTTP.
+/// How a container is named in files and over HTTP. Exhaustive: each implementation writes it as a constant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ContainerFormat {
     /// The lower-case name used in logs and errors, as in `mpegts`.
@@ -59,6 +59,10 @@ pub struct ContainerFormat {
 /// Call order: [`write`](Self::write) with every frame in the stream's order, codec configs included; then
 /// [`finish`](Self::finish) once. An error concerns the frame it was returned for: nothing of that frame has been
 /// written, and the next one can be tried.
+///
+/// To be recorded, a container has to play from any beginning of it that ends between two chunks of output: a recording that is cut short by a
+/// kill or a loss of power is recovered as far as it was written, and [`finish`](Self::finish) is never called for it. MPEG-TS, FLV, Matroska
+/// and fragmented MP4 do; an MP4 file with its index at the end does not.
 pub trait Muxer: Send {
     /// The container that is written.
     fn format(&self) -> ContainerFormat;
@@ -70,7 +74,7 @@ pub trait Muxer: Send {
     /// Where the frame cannot be carried, see [`MuxError`].
     fn write(&mut self, frame: &MediaFrame, out: &mut Vec<Bytes>) -> Result<(), MuxError>;
 
-    /// Appends what was held back and any trailer.
+    /// Appends what was held back and any trailer, which must not be needed to play what is before it.
     ///
     /// # Errors
     /// Where what was held back cannot be written.

@@ -105,7 +105,7 @@ impl AppSpec {
         self
     }
 
-    /// Ends streams of this application that bring no frame for this long. Default: what the engine's
+    /// Ends streams of this application that bring no frame for this long, or a quarter longer. Default: what the engine's
     /// [`idle_timeout`](crate::EngineBuilder::idle_timeout) says.
     #[must_use]
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {

@@ -50,7 +50,8 @@ impl EngineBuilder {
         self
     }
 
-    /// Ends streams that bring no frame for this long. Default: none is.
+    /// Ends streams that bring no frame for this long. Default: none is. How late that is noticed: by a quarter of the shortest timeout in force
+    /// at most, or by 10 ms where that is more.
     #[must_use]
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.settings.idle_timeout = Some(timeout);

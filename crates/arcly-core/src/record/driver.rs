@@ -21,7 +21,8 @@ const MIN_SYNC_PERIOD: Duration = Duration::from_millis(10);
 /// [`sync_interval`](crate::RecordingConfig::sync_interval) of real time, so that what came before a pause is safe during the pause.
 ///
 /// # Errors
-/// As the sink's [`finish`](MediaSink::finish): the last file could not be closed.
+/// As the sink's [`finish`](MediaSink::finish): the last file could not be closed. As its [`send_frame`](MediaSink::send_frame): there can
+/// be no file.
 pub async fn record_stream<B: StorageBackend>(
     mut frames: Subscription,
     mut sink: RecordingSink<B>,

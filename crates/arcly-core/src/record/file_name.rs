@@ -1,7 +1,9 @@
 //! How recordings are named.
 
-use crate::{Result, StreamKey, validate_object};
+use crate::key::truncated;
+use crate::{MAX_NAME_BYTES, Result, StreamKey, validate_object};
 use std::fmt;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
@@ -13,6 +15,9 @@ use std::time::{Duration, SystemTime};
 /// | `{time}` | when the file was begun, in UTC, as in `20260102T030405Z` (ISO 8601, basic format) |
 /// | `{n}` | the number of the file in its recording, from `0001` on; higher where that object exists already |
 /// | `{ext}` | the container's file extension |
+///
+/// A component that gets longer than [`MAX_NAME_BYTES`], as two long names in one do, is cut in its middle, where a hash of the whole then
+/// stands: `beginning~0123456789abcdef~end`.
 ///
 /// ```
 /// use arcly_core::FileNameTemplate;
@@ -34,12 +39,15 @@ impl FileNameTemplate {
         extension: &str,
     ) -> String {
         // The names of a stream have no braces, so nothing is expanded twice.
-        self.0
+        let name = self
+            .0
             .replace("{time}", &utc(time))
             .replace("{n}", &format!("{n:04}"))
             .replace("{ext}", extension)
             .replace("{app}", &key.app)
-            .replace("{stream}", &key.stream)
+            .replace("{stream}", &key.stream);
+        let components: Vec<_> = name.split('/').map(shortened).collect();
+        components.join("/")
     }
 }
 
@@ -74,6 +82,10 @@ impl FromStr for FileNameTemplate {
             return Err(invalid("has an unknown placeholder"));
         }
         validate_object(&example)?;
+        let longest = "x".repeat(MAX_NAME_BYTES);
+        let key = StreamKey::new(longest.as_str(), longest.as_str());
+        let example = template.expand(&key, SystemTime::UNIX_EPOCH, u64::MAX, "ext");
+        validate_object(&example).map_err(|_| invalid("makes names too long"))?;
         Ok(template)
     }
 }
@@ -82,6 +94,24 @@ impl fmt::Display for FileNameTemplate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// What is kept of the end of a component that is cut: the time, the number and the extension, where they stand there.
+const END_BYTES: usize = 64;
+
+/// A component of an object's name, as it is where it is short enough.
+fn shortened(component: &str) -> String {
+    if component.len() <= MAX_NAME_BYTES {
+        return component.to_owned();
+    }
+    let mut hash = DefaultHasher::new();
+    component.hash(&mut hash);
+    let hash = format!("~{:016x}~", hash.finish());
+    let beginning = truncated(component, MAX_NAME_BYTES - END_BYTES - hash.len());
+    let end = (component.len() - END_BYTES..)
+        .find_map(|start| component.get(start..))
+        .unwrap_or_default();
+    format!("{beginning}{hash}{end}")
 }
 
 /// `time` in the basic format of ISO 8601, without fraction; times before 1970 count as 1970.
@@ -188,6 +218,30 @@ mod tests {
     }
 
     #[test]
+    fn long_names_are_cut_and_stay_different() {
+        let template: FileNameTemplate = "{app}-{stream}-{time}-{n}.{ext}".parse().unwrap();
+        let long = |c: &str| c.repeat(MAX_NAME_BYTES / c.len());
+        let key = StreamKey::new(long("é"), long("日"));
+        let (one, two) = (
+            template.expand(&key, at(0), 1, "ts"),
+            template.expand(&key, at(0), 2, "ts"),
+        );
+        for name in [&one, &two] {
+            validate_object(name).unwrap();
+        }
+        assert!(one.ends_with("-19700101T000000Z-0001.ts"), "{one}");
+        assert_ne!(one, two);
+        let other = StreamKey::new(long("é"), format!("x{}", &long("日")[..150]));
+        assert_ne!(one, template.expand(&other, at(0), 1, "ts"));
+        let fits = StreamKey::new("live", long("x"));
+        assert!(
+            FileNameTemplate::default()
+                .expand(&fits, at(0), 1, "ts")
+                .contains(&long("x"))
+        );
+    }
+
+    #[test]
     fn templates_are_checked() {
         for bad in [
             "{time}.ts",
@@ -197,6 +251,7 @@ mod tests {
             "{app}//{n}",
             ".{n}",
             "{n}\0",
+            "{stream}/{stream}/{stream}/{stream}/{stream}/{n}",
         ] {
             assert!(bad.parse::<FileNameTemplate>().is_err(), "{bad}");
         }

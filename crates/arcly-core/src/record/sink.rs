@@ -3,7 +3,7 @@
 use super::cutter::{Cutter, Step};
 use super::event::describe;
 use super::file::{Closed, RecordingFile};
-use super::{RecordingConfig, RecordingEvent};
+use super::{RecordingConfig, RecordingEvent, RecordingObserver};
 use crate::mux::{MuxError, MuxerFactory};
 use crate::{
     MediaFrame, MediaSink, Result, StorageBackend, StreamError, StreamKey, TimeDelta, Timestamp,
@@ -27,9 +27,21 @@ const MAX_NAME_ATTEMPTS: u64 = 1_000;
 /// counts them. Acknowledged frames survive the process, and on a disk that honours flushes, a loss of power. (A muxer that holds frames back,
 /// for interleaving or because its unit is a fragment, delays this by what it holds; it is part of no file until it comes out.)
 ///
-/// A failing store is not the stream's problem: `send_frame` does not fail for it, see the module's table of faults. A sink that is dropped
-/// unfinished closes its file on the current runtime if there is one; without, or if that is cut short, the file is left for
-/// [`StorageBackend::recover`].
+/// A sink that is dropped unfinished closes its file on the current runtime if there is one, and reports it; without, or if that is cut
+/// short, the file is left for [`StorageBackend::recover`].
+///
+/// # Under faults
+///
+/// A failing store is not the stream's problem: `send_frame` does not fail for it.
+///
+/// | fault | effect |
+/// |---|---|
+/// | the process is killed | closed files play; the open one is [recovered](StorageBackend::recover) up to its last sync at least |
+/// | the store fails or is full | reported once; what is written is closed if possible; a new file is tried at a keyframe after a back-off |
+/// | the store is slow | the publisher does not notice; what the recorder misses is reported as missed |
+/// | the store refuses the name of an object | `send_frame` fails: trying again would not help |
+/// | the container refuses a track | reported once; the other tracks are recorded |
+/// | timestamps jump | the file is closed, a new one begins at the next keyframe |
 ///
 /// ```
 /// use arcly_core::{
@@ -65,6 +77,8 @@ pub struct RecordingSink<B: StorageBackend> {
     missed: u64,
     /// Of closed files.
     acknowledged: u64,
+    /// Why there never will be a file.
+    unusable: Option<StreamError>,
 }
 
 /// The store is failing, or has been until recently: a disk that is nearly full takes the beginning of a file, and no more.
@@ -99,6 +113,7 @@ impl<B: StorageBackend> RecordingSink<B> {
             outage: None,
             missed: 0,
             acknowledged: 0,
+            unusable: None,
         }
     }
 
@@ -251,6 +266,9 @@ impl<B: StorageBackend> RecordingSink<B> {
     /// The store has failed: saves what can be saved, and waits.
     async fn fail(&mut self, error: StreamError) {
         let Some(file) = self.file.take() else { return };
+        if matches!(error, StreamError::InvalidObjectName { .. }) {
+            self.unusable = Some(error.clone());
+        }
         self.failed(file.object.clone(), error, file.last);
         self.missed += file.frames - file.synced_frames;
         match file.salvage().await {
@@ -280,22 +298,10 @@ impl<B: StorageBackend> RecordingSink<B> {
     }
 
     fn closed(&mut self, closed: Option<Closed>) {
-        let Some(Closed {
-            object,
-            bytes,
-            frames,
-            duration,
-        }) = closed
-        else {
-            return;
-        };
-        self.acknowledged += frames;
-        self.report(RecordingEvent::Finished {
-            object,
-            bytes,
-            frames,
-            duration,
-        });
+        if let Some(closed) = closed {
+            self.acknowledged += closed.frames;
+            self.report(closed.into());
+        }
     }
 
     fn report_missed(&mut self) {
@@ -306,36 +312,44 @@ impl<B: StorageBackend> RecordingSink<B> {
     }
 
     fn report(&self, event: RecordingEvent) {
-        let stream = &self.key;
-        match &event {
-            RecordingEvent::Started { object } => info!(%stream, object, "recording"),
-            RecordingEvent::Finished {
-                object,
-                bytes,
-                frames,
-                duration,
-            } => {
-                info!(%stream, object, bytes, frames, %duration, "recorded");
-            }
-            RecordingEvent::Failed { object, error } => {
-                warn!(%stream, object, error = describe(error), "recording failed; trying again later");
-            }
-            RecordingEvent::FramesMissed { frames } => {
-                warn!(%stream, frames, "frames are missing in the recording")
-            }
-            RecordingEvent::FrameRefused { object, error } => {
-                warn!(%stream, object, error = describe(error), "the recording's container cannot carry a frame");
-            }
+        tell(&self.key, self.config.observer.as_deref(), &event);
+    }
+}
+
+/// Writes `event` to the log and tells the observer.
+fn tell(stream: &StreamKey, observer: Option<&dyn RecordingObserver>, event: &RecordingEvent) {
+    match event {
+        RecordingEvent::Started { object } => info!(%stream, object, "recording"),
+        RecordingEvent::Finished {
+            object,
+            bytes,
+            frames,
+            duration,
+        } => {
+            info!(%stream, object, bytes, frames, %duration, "recorded");
         }
-        if let Some(observer) = &self.config.observer {
-            observer.on_recording(&self.key, &event);
+        RecordingEvent::Failed { object, error } => {
+            warn!(%stream, object, error = describe(error), "recording failed; trying again later");
         }
+        RecordingEvent::FramesMissed { frames } => {
+            warn!(%stream, frames, "frames are missing in the recording")
+        }
+        RecordingEvent::FrameRefused { object, error } => {
+            warn!(%stream, object, error = describe(error), "the recording's container cannot carry a frame");
+        }
+    }
+    if let Some(observer) = observer {
+        observer.on_recording(stream, event);
     }
 }
 
 #[async_trait]
 impl<B: StorageBackend> MediaSink for RecordingSink<B> {
-    /// Never fails: see [`RecordingSink`].
+    /// Does not fail for a store that does, see [there](RecordingSink#under-faults).
+    ///
+    /// # Errors
+    /// [`StreamError::InvalidObjectName`] where the store refuses the name of a file, for which the stream's own name has to be
+    /// [invalid](StreamKey::validate).
     async fn send_frame(&mut self, frame: &MediaFrame, skipped: u64) -> Result<()> {
         if skipped > 0 {
             self.missed += skipped;
@@ -365,7 +379,7 @@ impl<B: StorageBackend> MediaSink for RecordingSink<B> {
                 self.missed += 1;
             }
         }
-        Ok(())
+        self.unusable.clone().map_or(Ok(()), Err)
     }
 
     /// Closes the open file. The sink can be used again after that, and begins another.
@@ -392,15 +406,36 @@ impl<B: StorageBackend> MediaSink for RecordingSink<B> {
     }
 }
 
+impl From<Closed> for RecordingEvent {
+    fn from(closed: Closed) -> Self {
+        let Closed {
+            object,
+            bytes,
+            frames,
+            duration,
+        } = closed;
+        Self::Finished {
+            object,
+            bytes,
+            frames,
+            duration,
+        }
+    }
+}
+
 impl<B: StorageBackend> Drop for RecordingSink<B> {
     fn drop(&mut self) {
         let Some(file) = self.file.take() else { return };
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            let key = self.key.clone();
+            let (key, observer) = (self.key.clone(), self.config.observer.clone());
             runtime.spawn(async move {
-                if let Err(error) = file.close().await {
-                    warn!(stream = %key, error = describe(&error), "an abandoned recording could not be closed");
-                }
+                let object = file.object.clone();
+                let event = match file.close().await {
+                    Ok(Some(closed)) => closed.into(),
+                    Ok(None) => return,
+                    Err(error) => RecordingEvent::Failed { object, error },
+                };
+                tell(&key, observer.as_deref(), &event);
             });
         }
     }

@@ -13,7 +13,8 @@ pub use fs::FsStorage;
 pub use memory::MemoryStorage;
 pub use name::{MAX_OBJECT_BYTES, MAX_OBJECT_DEPTH, validate_object};
 
-use crate::Result;
+use crate::key::truncated;
+use crate::{MAX_NAME_BYTES, Result};
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::ops::Range;
@@ -184,18 +185,29 @@ fn clamp_range(range: &Range<u64>, size: u64) -> Result<Range<u64>> {
     Ok(start..end)
 }
 
-/// The name under which `object` is recovered where its own is taken: `.recovered-<number>` before the extension.
+/// An extension longer than this is part of the name.
+const MAX_EXTENSION_BYTES: usize = 16;
+
+/// The name under which `object` is recovered where its own is taken: `.recovered-<number>` before the extension. What stands before that is
+/// cut, down to one character, where the name would get too long; where that is not enough, it goes into a folder further up.
 fn recovered_name(object: &str, number: u64) -> String {
     let file = object.rfind('/').map_or(0, |slash| slash + 1);
     let dot = object[file..]
         .rfind('.')
         .filter(|dot| *dot > 0)
-        .map_or(object.len(), |dot| file + dot);
-    format!(
-        "{}.recovered-{number:016x}{}",
-        &object[..dot],
-        &object[dot..]
-    )
+        .map(|dot| file + dot)
+        .filter(|dot| object.len() - dot <= MAX_EXTENSION_BYTES)
+        .unwrap_or(object.len());
+    let (stem, extension) = object.split_at(dot);
+    let (mut folder, stem) = stem.split_at(file);
+    let mark = format!(".recovered-{number:016x}{extension}");
+    let first = stem.chars().next().map_or(0, char::len_utf8);
+    while folder.len() + first + mark.len() > MAX_OBJECT_BYTES {
+        let above = folder.trim_end_matches('/').rfind('/');
+        folder = above.map_or("", |slash| &folder[..=slash]);
+    }
+    let room = MAX_NAME_BYTES.min(MAX_OBJECT_BYTES - folder.len()) - mark.len();
+    format!("{folder}{}{mark}", truncated(stem, room))
 }
 
 #[cfg(test)]
@@ -204,6 +216,25 @@ mod conformance;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_recovered_object_s_name_can_be_used() {
+        let (longest, wide) = ("x".repeat(MAX_NAME_BYTES), "é".repeat(MAX_NAME_BYTES / 2));
+        let deep = ["x".repeat(MAX_NAME_BYTES).as_str(); 5].join("/");
+        for object in [
+            longest.clone(),
+            wide,
+            format!("live/{}.ts", &longest[3..]),
+            format!("a.{}", &longest[2..]),
+            format!("{deep}/file-0001.ts"),
+        ] {
+            validate_object(&object).expect("a valid name");
+            let recovered = recovered_name(&object, u64::MAX);
+            validate_object(&recovered).unwrap_or_else(|error| panic!("{recovered}: {error}"));
+            assert_ne!(recovered, recovered_name(&object, 1));
+            assert_eq!(recovered.ends_with(".ts"), object.ends_with(".ts"));
+        }
+    }
 
     #[test]
     fn a_recovered_object_keeps_its_extension() {

@@ -257,14 +257,35 @@ async fn what_was_acknowledged_survives_a_kill() {
 #[tokio::test]
 async fn a_sink_that_is_dropped_closes_its_file() {
     let storage = MemoryStorage::default();
-    let (config, _) = observed();
+    let (config, events) = observed();
     let mut sink = sink(storage.clone(), config);
     feed(&mut sink, gops(0, 1)).await;
     drop(sink);
-    while storage.list("").await.unwrap().is_empty() {
+    while events.lock().unwrap().len() < 2 {
         tokio::task::yield_now().await;
     }
     assert!(text(&storage, 1).await.ends_with("end\n"));
+    assert_eq!(take(&events), ["started 0001", "finished 0001 4"]);
+}
+
+#[tokio::test]
+async fn a_stream_whose_name_makes_no_object_is_not_recorded() {
+    let (config, events) = observed();
+    let stream = StreamHandle::standalone(StreamKey::new("live", ".."), StreamLimits::default());
+    let sink = RecordingSink::new(
+        stream.key().clone(),
+        MemoryStorage::default(),
+        Lines::default,
+        config,
+    );
+    let frames = stream.subscribe_resilient();
+    stream.publish_frame(video(0, true)).unwrap();
+    let recorded = record_stream(frames, sink, CancellationToken::new()).await;
+    assert!(
+        matches!(recorded, Err(StreamError::InvalidObjectName { .. })),
+        "while the stream goes on"
+    );
+    assert_eq!(take(&events), ["failed"]);
 }
 
 #[tokio::test]

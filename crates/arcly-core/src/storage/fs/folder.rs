@@ -14,7 +14,16 @@ pub(super) struct Folder {
 
 impl Folder {
     pub(super) fn open(root: &Path) -> io::Result<Self> {
+        let missing: Vec<_> = root
+            .ancestors()
+            .take_while(|path| !path.as_os_str().is_empty() && !path.exists())
+            .collect();
         fs::create_dir_all(root)?;
+        // A folder that is not in its parent on the disk is lost with all that is in it.
+        for made in missing {
+            let parent = made.parent().filter(|path| !path.as_os_str().is_empty());
+            flush_folder(parent.unwrap_or(Path::new(".")))?;
+        }
         Ok(Self {
             root: fs::canonicalize(root)?.into(),
         })

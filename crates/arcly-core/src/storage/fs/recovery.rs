@@ -21,12 +21,9 @@ pub(super) fn recover(folder: &Folder) -> io::Result<Vec<ObjectInfo>> {
     })?;
     let mut recovered = Vec::new();
     for path in hidden {
-        match recover_one(&path) {
+        match recover_one(folder, &path) {
             Ok(Some((target, bytes))) => {
-                let relative = target.strip_prefix(folder.root()).unwrap_or(&target);
-                let object = relative
-                    .to_string_lossy()
-                    .replace(std::path::MAIN_SEPARATOR, "/");
+                let object = object_at(folder, &target);
                 info!(object, bytes, "recovered an unfinished object");
                 recovered.push(ObjectInfo { object, bytes });
             }
@@ -40,8 +37,16 @@ pub(super) fn recover(folder: &Folder) -> io::Result<Vec<ObjectInfo>> {
     Ok(recovered)
 }
 
+/// The name of the object at `path`.
+fn object_at(folder: &Folder, path: &Path) -> String {
+    let relative = path.strip_prefix(folder.root()).unwrap_or(path);
+    relative
+        .to_string_lossy()
+        .replace(std::path::MAIN_SEPARATOR, "/")
+}
+
 /// The path and the size of what `path` has become; `None` where there was nothing to do, or nothing in it.
-fn recover_one(path: &Path) -> io::Result<Option<(PathBuf, u64)>> {
+fn recover_one(folder: &Folder, path: &Path) -> io::Result<Option<(PathBuf, u64)>> {
     let Some(mut orphan) = Unfinished::adopt(path)? else {
         return Ok(None);
     };
@@ -54,8 +59,8 @@ fn recover_one(path: &Path) -> io::Result<Option<(PathBuf, u64)>> {
     match orphan.publish(&target) {
         Ok(()) => Ok(Some((target, bytes))),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            let name = target.file_name().unwrap_or_default().to_string_lossy();
-            let target = target.with_file_name(recovered_name(&name, orphan.number()));
+            let object = recovered_name(&object_at(folder, &target), orphan.number());
+            let target = folder.root().join(object);
             orphan.publish(&target)?;
             Ok(Some((target, bytes)))
         }

@@ -132,3 +132,23 @@ async fn large_writes_arrive_whole() {
         1_u32.to_be_bytes().as_slice()
     );
 }
+
+#[tokio::test]
+async fn an_orphan_with_the_longest_name_is_recovered_beside_its_successor() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = FsStorage::open(folder.path()).await.unwrap();
+    let object = format!("live/{}.ts", "x".repeat(crate::MAX_NAME_BYTES - 3));
+    let mut orphan = storage.create(&object).await.unwrap();
+    orphan.write(&[Bytes::from_static(b"first")]).await.unwrap();
+    orphan.sync().await.unwrap();
+    drop(orphan);
+    storage
+        .put(&object, Bytes::from_static(b"second"))
+        .await
+        .unwrap();
+    let recovered = storage.recover().await.unwrap();
+    assert_eq!(recovered.len(), 1);
+    // It can be named, so it can be read.
+    assert_eq!(storage.get(&recovered[0].object).await.unwrap(), "first");
+    assert_eq!(storage.get(&object).await.unwrap(), "second");
+}
