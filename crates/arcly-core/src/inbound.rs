@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Takeover {
-    /// The newcomer is refused with [`StreamError::StreamAlreadyPublishing`].
+    /// The newcomer is refused with [`StreamError::StreamAlreadyPublishing`](crate::StreamError::StreamAlreadyPublishing).
     #[default]
     Refuse,
     /// The newcomer replaces the publisher that is there, once authorised. Viewers of the old stream see its end.
@@ -91,8 +91,11 @@ pub trait PublishRegistry: Send + Sync + 'static {
     /// Authorises `request` and makes the stream live.
     ///
     /// # Errors
-    /// [`StreamError::Unauthorized`], [`StreamError::AppNotFound`], [`StreamError::InvalidKey`],
-    /// [`StreamError::StreamAlreadyPublishing`], [`StreamError::PublisherLimitReached`], [`StreamError::ShuttingDown`].
+    /// [`StreamError::Unauthorized`](crate::StreamError::Unauthorized), [`StreamError::AppNotFound`](crate::StreamError::AppNotFound),
+    /// [`StreamError::InvalidKey`](crate::StreamError::InvalidKey),
+    /// [`StreamError::StreamAlreadyPublishing`](crate::StreamError::StreamAlreadyPublishing),
+    /// [`StreamError::PublisherLimitReached`](crate::StreamError::PublisherLimitReached),
+    /// [`StreamError::ShuttingDown`](crate::StreamError::ShuttingDown).
     async fn start_publish_with(&self, request: PublishRequest) -> Result<StreamHandle>;
 
     /// Ends the publish session `session` of `key`. Does nothing where another session has taken the name since, or none is
@@ -106,7 +109,7 @@ pub trait PublishRegistry: Send + Sync + 'static {
     /// [`PublishSession::finish`].
     ///
     /// # Errors
-    /// [`StreamError::StreamNotFound`] where `key` is not live.
+    /// [`StreamError::StreamNotFound`](crate::StreamError::StreamNotFound) where `key` is not live.
     async fn end_publish(&self, key: &StreamKey) -> Result<()>;
 
     /// [`start_publish_with`](Self::start_publish_with) as anonymous.
