@@ -84,7 +84,7 @@ pub(crate) async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
     }
 
     let shutdown = CancellationToken::new();
-    tokio::spawn(cancel_on_signal(shutdown.clone()));
+    tokio::spawn(cancel_on_signal(engine.clone(), shutdown.clone()));
     let mut stdout = std::io::stdout();
     // Whoever closed our output still wants a server.
     let _ = writeln!(stdout, "{}", welcome::text(&config, bound)).and_then(|()| stdout.flush());
@@ -213,10 +213,11 @@ async fn open_storage(folder: &std::path::Path) -> Result<Arc<FsStorage>, Box<dy
     Ok(Arc::new(storage))
 }
 
-/// Cancels `shutdown` at the first signal; the second ends the process at once.
-async fn cancel_on_signal(shutdown: CancellationToken) {
+/// Begins to shut down and cancels `shutdown` at the first signal; the second ends the process at once.
+async fn cancel_on_signal(engine: Arc<Engine>, shutdown: CancellationToken) {
     signalled().await;
     info!("stopping; once more to stop at once");
+    engine.begin_shutdown();
     shutdown.cancel();
     signalled().await;
     std::process::exit(130);
