@@ -37,6 +37,7 @@
 //! | record | [`RecordingSink`] with [`record_stream`], over a [`StorageBackend`] | [`FsStorage`] |
 //! | decide who may do what | [`Authenticator`] | [`AccessRequest`]; feature `auth-jwt` brings `JwtAuthenticator` |
 //! | know what happens | [`Observer`], [`EventBus`], [`AuditSink`], [`health::HealthRegistry`], [`StreamHandle::qos`] | [`EventKind`] |
+//! | see who plays, and end it | [`Engine::viewers`], [`Engine::end_play`] | [`PlaySession::ended`] |
 //! | run it all | [`Engine::serve_registered_until_signal`] | [`Engine`] |
 //!
 //! The kernel has no global state, reads no configuration file, and starts no thread; it runs on the tokio runtime it is called on.
@@ -65,6 +66,7 @@
 //! | streams at once | unlimited | [`EngineBuilder::max_publishers`] |
 //! | a stream without frames | unlimited | [`EngineBuilder::idle_timeout`] |
 //! | TCP connections, in all and a peer | see there | [`TcpIngestConfig`] |
+//! | sessions that were ended elsewhere, remembered for their protocol's own end | 1 024 a protocol | fixed |
 //! | events waiting for a slow receiver | 1 024 | [`EVENT_BACKLOG`] |
 
 mod audit;

@@ -54,7 +54,7 @@ impl OwnSessions {
             .iter()
             .filter(|session| !session.is_live())
             .count();
-        if ended > MAX_ENDED_ELSEWHERE
+        if ended >= MAX_ENDED_ELSEWHERE
             && let Some(oldest) = own.sessions.iter().position(|session| !session.is_live())
         {
             own.sessions.remove(oldest);
@@ -126,5 +126,27 @@ impl PublishRegistry for OwnSessions {
 
     fn emit(&self, event: EventKind) {
         self.registry.emit(event);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{AppSpec, Engine};
+
+    #[tokio::test]
+    async fn sessions_that_are_ended_elsewhere_do_not_pile_up() {
+        let engine = Engine::builder().application(AppSpec::new("live")).build();
+        let registry = OwnSessions::new(engine.clone());
+        let kept = StreamKey::new("live", "kept");
+        registry.start_publish(&kept).await.expect("free");
+        for n in 0..MAX_ENDED_ELSEWHERE + 10 {
+            let key = StreamKey::new("live", format!("cam{n}"));
+            registry.start_publish(&key).await.expect("free");
+            engine.end_publish(&key).await.expect("live");
+        }
+        assert!(registry.own().sessions.len() <= MAX_ENDED_ELSEWHERE + 1);
+        registry.end_publish(&kept).await.expect("never forgotten");
+        assert_eq!(engine.total_stream_count(), 0);
     }
 }

@@ -6,6 +6,8 @@ mod lifecycle;
 mod reaper;
 mod registry;
 mod serve;
+#[cfg(test)]
+mod tests;
 mod viewers;
 
 pub use app::AppSpec;
