@@ -5,11 +5,12 @@ use crate::origin::{HlsRequest, HlsResponse, Wanted, not_found};
 use crate::packager::HlsPackager;
 use crate::presentation::Presentation;
 use arcly_core::mux::{MuxError, SegmentMuxerFactory};
-use arcly_core::{FrameFlags, MediaFrame, StreamKey, Subscription, TrackId, WallClock};
+use arcly_core::{FrameFlags, MediaFrame, MediaKind, StreamKey, Subscription, TrackId, WallClock};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
+use tracing::Level;
 
 /// Packages live streams and answers requests for them. Cloning is cheap; clones are the same origin.
 ///
@@ -201,7 +202,7 @@ async fn package(run: &Run, key: &StreamKey, mut frames: Subscription) -> Result
             run.push(&frame)?
         };
         if let Err(error) = outcome {
-            refusals.report(key, frame.track, &error);
+            refusals.report(key, &frame, &error);
         }
     }
     Ok(())
@@ -285,13 +286,33 @@ struct Refusals {
 }
 
 impl Refusals {
-    fn report(&mut self, key: &StreamKey, track: TrackId, error: &MuxError) {
+    fn report(&mut self, key: &StreamKey, frame: &MediaFrame, error: &MuxError) {
+        let track = frame.track;
+        match self.level(frame, error) {
+            Some(Level::WARN) => {
+                tracing::warn!(stream = %key, %track, %error, "HLS leaves frames out");
+            }
+            Some(_) => tracing::debug!(stream = %key, %track, %error, "HLS leaves frames out"),
+            None => {}
+        }
+    }
+
+    /// How loudly to tell of a refusal, where it is one to tell of.
+    fn level(&mut self, frame: &MediaFrame, error: &MuxError) -> Option<Level> {
         /// Track numbers are the publisher's; this many are remembered.
         const MAX_REPORTED: usize = 32;
-        if self.reported.len() < MAX_REPORTED && !self.reported.contains(&track) {
-            self.reported.push(track);
-            tracing::warn!(stream = %key, %track, %error, "HLS leaves frames out");
+        if self.reported.len() >= MAX_REPORTED || self.reported.contains(&frame.track) {
+            return None;
         }
+        self.reported.push(frame.track);
+        // Every RTMP publisher sends AMF metadata, and viewers of HLS miss nothing without it.
+        let is_expected =
+            frame.kind == MediaKind::Data && matches!(error, MuxError::UnsupportedCodec { .. });
+        Some(if is_expected {
+            Level::DEBUG
+        } else {
+            Level::WARN
+        })
     }
 }
 
@@ -314,4 +335,36 @@ fn wall_clock() -> WallClock {
 /// call.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arcly_core::CodecId;
+    use bytes::Bytes;
+
+    #[test]
+    fn only_video_and_sound_that_are_left_out_are_warned_of() {
+        let unsupported = |frame: &MediaFrame| MuxError::UnsupportedCodec {
+            container: "mpegts",
+            codec: frame.codec,
+        };
+        let metadata = MediaFrame::new_data(0, Bytes::from_static(b"x"), CodecId::Amf0);
+        let sound = MediaFrame::new_audio(0, Bytes::from_static(b"x"), CodecId::Flac);
+        let mut refusals = Refusals::default();
+        for (frame, level) in [(&metadata, Level::DEBUG), (&sound, Level::WARN)] {
+            let error = unsupported(frame);
+            assert_eq!(refusals.level(frame, &error), Some(level));
+            assert_eq!(refusals.level(frame, &error), None, "once a track");
+        }
+        let malformed = MuxError::Malformed {
+            what: "ID3",
+            reason: "cut short".into(),
+        };
+        assert_eq!(
+            Refusals::default().level(&metadata, &malformed),
+            Some(Level::WARN),
+            "the container carries it, so it is missed"
+        );
+    }
 }
