@@ -4,7 +4,7 @@ use crate::config::{Config, Listen, OnTakeover};
 use crate::demo::Demo;
 use crate::event_log;
 use crate::http::{Access, App, HttpServer, Viewers};
-use crate::metrics::Metrics;
+use crate::metrics::{Exposition, Metrics};
 use crate::welcome::{self, Bound};
 use arcly_stream::mux::hls::HlsConfig;
 use arcly_stream::observe::Event;
@@ -24,7 +24,7 @@ const CLOSING: Duration = Duration::from_secs(10);
 /// Serves until Ctrl-C or SIGTERM, or until a part fails.
 pub(crate) async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
     let tokens = Tokens::of(&config)?;
-    let metrics = Metrics::new();
+    let metrics = Metrics::default();
     let engine = engine(&config, tokens.as_ref(), metrics.clone());
 
     // All ports first: one that is taken is told before anything has happened.
@@ -67,6 +67,7 @@ pub(crate) async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
             origin,
             viewers: Viewers::new(engine.clone(), config.limits.hls_viewers),
             access: Access::new(tokens.as_ref().map(|tokens| tokens.authenticator.clone())),
+            exposition: Exposition::new(&metrics, engine.clone(), config.limits.metrics_streams),
             metrics,
             limits: config.limits.clone(),
             bound,

@@ -78,9 +78,10 @@ fn health_readiness_and_metrics_are_told() {
     assert!(
         metrics
             .header("content-type")
-            .is_some_and(|kind| kind.starts_with("text/plain; version=0.0.4"))
+            .is_some_and(|kind| kind.starts_with("application/openmetrics-text; version=1.0.0"))
     );
     let text = metrics.text();
+    assert!(text.ends_with("\n# EOF\n"), "{text}");
     for line in [
         "arcly_streams 1",
         "arcly_viewers 1",
@@ -90,7 +91,7 @@ fn health_readiness_and_metrics_are_told() {
         "arcly_plays_refused_total{protocol=\"hls\"} 1",
         "arcly_stream_viewers{app=\"live\",stream=\"demo\"} 1",
         "arcly_http_responses_total{code=\"404\"} 1",
-        "# TYPE arcly_received_bytes_total counter",
+        "# TYPE arcly_received_bytes counter",
         "# TYPE arcly_stream_bitrate_bits gauge",
     ] {
         assert!(

@@ -14,7 +14,7 @@ pub(crate) use listener::HttpServer;
 pub(crate) use viewers::Viewers;
 
 use crate::config::Limits;
-use crate::metrics::Metrics;
+use crate::metrics::{Exposition, Metrics};
 use crate::welcome::Bound;
 use arcly_stream::mux::hls::HlsOrigin;
 use arcly_stream::prelude::Engine;
@@ -33,6 +33,7 @@ pub(crate) struct App {
     pub(crate) viewers: Viewers,
     pub(crate) access: Access,
     pub(crate) metrics: Metrics,
+    pub(crate) exposition: Exposition,
     pub(crate) limits: Limits,
     pub(crate) bound: Bound,
 }

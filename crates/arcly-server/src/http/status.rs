@@ -1,6 +1,7 @@
 //! Health, metrics, and what is answered where something is wrong.
 
 use super::AppState;
+use crate::metrics::Exposition;
 use arcly_stream::health::Health;
 use arcly_stream::prelude::StreamError;
 use axum::extract::State;
@@ -34,17 +35,10 @@ pub(super) async fn ready(State(app): State<AppState>) -> Response {
     (status, lines).into_response()
 }
 
-/// `GET /metrics`: Prometheus' text format.
+/// `GET /metrics`, for Prometheus and all that read OpenMetrics.
 pub(super) async fn metrics(State(app): State<AppState>) -> Response {
-    let text = app.metrics.render(&app.engine, app.limits.metrics_streams);
-    (
-        [(
-            header::CONTENT_TYPE,
-            "text/plain; version=0.0.4; charset=utf-8",
-        )],
-        text,
-    )
-        .into_response()
+    let text = app.exposition.text();
+    ([(header::CONTENT_TYPE, Exposition::CONTENT_TYPE)], text).into_response()
 }
 
 /// What names nothing.
