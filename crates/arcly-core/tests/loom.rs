@@ -335,8 +335,8 @@ fn a_shard_whose_flag_is_up_is_looked_at_or_will_be() {
         for flag in [&shard, &hub] {
             if !flag.load(Ordering::Relaxed) {
                 flag.store(true, Ordering::Relaxed);
+                fence(Ordering::SeqCst);
             }
-            fence(Ordering::SeqCst);
         }
         let looked_at = root.join().expect("no panic");
         assert!(

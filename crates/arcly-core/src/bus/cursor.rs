@@ -175,6 +175,13 @@ impl<T: LogItem> Cursor<T> {
         }
     }
 
+    /// Steps over the current item and those after it in the same chunk, up to `next`.
+    pub(crate) fn advance_to(&mut self, next: u32) {
+        if let Position::At { slot, .. } = &mut self.position {
+            *slot = next;
+        }
+    }
+
     /// Whether items have been lost and no sync point to go on at has come yet.
     pub(crate) fn is_lost(&self) -> bool {
         matches!(&self.position, Position::AwaitingSync(awaiting) if awaiting.lost)

@@ -215,6 +215,8 @@ pub struct Subscription<T: LogItem = crate::MediaFrame> {
     /// Items that the observer has not been told of.
     unreported: u64,
     total_skipped: u64,
+    /// Whether the last look found nothing.
+    drained: bool,
     end: Option<SubscriptionEnd>,
     observer: Option<Arc<dyn LagObserver>>,
 }
@@ -240,6 +242,7 @@ impl<T: LogItem> Subscription<T> {
             accounted: 0,
             unreported: 0,
             total_skipped: 0,
+            drained: false,
             end: None,
             observer,
         }
@@ -303,14 +306,20 @@ impl<T: LogItem> Subscription<T> {
 
     /// [`ready`](Self::ready) for hand-written futures.
     pub fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
-        match self.seek() {
-            Readiness::Ready => return Poll::Ready(true),
-            Readiness::End => return Poll::Ready(false),
-            Readiness::Pending => {}
+        // Who has just read all there was need not look once more before asking to be woken.
+        if !std::mem::take(&mut self.drained) {
+            match self.seek() {
+                Readiness::Ready => return Poll::Ready(true),
+                Readiness::End => return Poll::Ready(false),
+                Readiness::Pending => {}
+            }
         }
         self.place.arm(cx);
         match self.seek() {
-            Readiness::Pending => Poll::Pending,
+            Readiness::Pending => {
+                self.drained = false; // What wakes it is something to read.
+                Poll::Pending
+            }
             readiness => {
                 self.place.disarm();
                 Poll::Ready(readiness == Readiness::Ready)
@@ -346,14 +355,23 @@ impl<T: LogItem> Subscription<T> {
                         is_sync_point: false,
                     });
                 }
-                Some(Current::Item(chunk, slot)) => {
-                    let Some(item) = chunk.get(slot) else { break };
-                    read(Delivery {
-                        item,
-                        sequence: Some(chunk.first_sequence + u64::from(slot)),
-                        skipped,
-                        is_sync_point: chunk.is_sync_point(slot),
-                    });
+                Some(Current::Item(chunk, first)) => {
+                    // All that the chunk has, without looking around after each.
+                    let mut slot = first;
+                    while count + ((slot - first) as usize) < max
+                        && let Some(item) = chunk.get(slot)
+                    {
+                        read(Delivery {
+                            item,
+                            sequence: Some(chunk.first_sequence + u64::from(slot)),
+                            skipped: if slot == first { skipped } else { 0 },
+                            is_sync_point: chunk.is_sync_point(slot),
+                        });
+                        slot += 1;
+                    }
+                    count += (slot - first) as usize;
+                    self.cursor.advance_to(slot);
+                    continue;
                 }
                 None => break,
             }
@@ -393,6 +411,7 @@ impl<T: LogItem> Subscription<T> {
         } else if readiness == Readiness::Pending {
             self.behind = 0;
         }
+        self.drained = readiness == Readiness::Pending;
         if readiness == Readiness::End {
             self.leave(SubscriptionEnd::StreamEnded);
         }
