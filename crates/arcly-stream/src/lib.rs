@@ -78,7 +78,7 @@ pub mod inbound {
 
 /// The playback seam: how an output gets at streams.
 pub mod playback {
-    pub use arcly_core::{PlayRequest, PlaySession, PlaybackContext, PlaybackRegistry};
+    pub use arcly_core::{PlayRequest, PlaySession, PlaybackContext, PlaybackRegistry, ViewerInfo};
 }
 
 /// Who may publish and play, and the record of it.

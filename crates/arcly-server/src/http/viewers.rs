@@ -74,6 +74,11 @@ impl Viewers {
         let mut live_before = false;
         if let Some(viewer) = self.lock().get_mut(&who) {
             viewer.seen = now;
+            if viewer.session.is_ended() {
+                return Err(StreamError::Unauthorized {
+                    reason: "the host has ended this play".to_owned(),
+                });
+            }
             live_before = viewer.session.handle().is_live();
             if live_before && now.duration_since(viewer.authorised) < AUTHORISED_FOR {
                 return Ok(());
