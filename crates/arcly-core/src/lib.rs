@@ -57,6 +57,7 @@
 //! | frames and bytes kept a stream | 2 048 and 32 MiB | [`AppSpec::gop_cache`], [`AppSpec::gop_cache_bytes`] |
 //! | time kept beside the newest GOP | 4 s | [`AppSpec::history`] |
 //! | size of a frame | 16 MiB | [`AppSpec::max_frame_bytes`] |
+//! | size of a codec config | 64 KiB | [`AppSpec::max_config_bytes`] |
 //! | tracks a stream | 32 | [`AppSpec::max_tracks`] |
 //! | frames a viewer may miss without catching up | 4 096 | [`AppSpec::max_lag`] |
 //! | names | 200 bytes, no path characters | [`StreamKey::validate`] |
