@@ -169,15 +169,17 @@ impl Engine {
     /// # Errors
     /// [`StreamError::AppNotFound`].
     pub fn remove_app(&self, app: &str) -> Result<usize> {
-        let removed = self
-            .apps
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(app);
-        let Some(removed) = removed else {
-            return Err(StreamError::AppNotFound(app.into()));
+        let (removed, streams) = {
+            // With the table held, in which no stream can start meanwhile: those of a later application of the same name are not
+            // among these.
+            let live = self.live();
+            let mut apps = self.apps.write().unwrap_or_else(PoisonError::into_inner);
+            let removed = apps.remove(app);
+            let removed = removed.ok_or_else(|| StreamError::AppNotFound(app.into()))?;
+            let of_app = live.values().filter(|stream| &*stream.key.app == app);
+            (removed, of_app.cloned().collect())
         };
-        let ended = self.end_where(EndReason::AppRemoved, |stream| &*stream.key.app == app);
+        let ended = self.end_all(EndReason::AppRemoved, streams);
         self.awaited.notify_waiters();
         self.reporter.report(EventKind::AppRemoved {
             app: removed.name.clone(),
@@ -264,7 +266,12 @@ impl Engine {
             .filter(|stream| which(stream))
             .cloned()
             .collect();
-        chosen
+        self.end_all(reason, chosen)
+    }
+
+    /// Ends those of `streams` that are still on the table; returns how many.
+    fn end_all(&self, reason: EndReason, streams: Vec<Arc<LiveStream>>) -> usize {
+        streams
             .into_iter()
             .filter(|stream| self.release(&stream.key, stream.session, reason))
             .count()
