@@ -84,7 +84,7 @@ pub trait Muxer: Send {
 /// One segment, as [`SegmentMuxer::end_segment`] returns it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MuxedSegment {
-    /// The segment's bytes, in order.
+    /// The segment's bytes, in order. Those of parts that were handed out before are the same allocations.
     pub bytes: Vec<Bytes>,
     /// The init segment that the segment needs before it, for containers that have one. The same allocation comes
     /// with each segment until the codec config changes.
@@ -98,11 +98,26 @@ pub struct MuxedSegment {
     pub independent: bool,
 }
 
+/// A piece of the open segment, as [`SegmentMuxer::end_part`] returns it: a partial segment of LL-HLS, a CMAF chunk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MuxedPart {
+    /// The part's bytes, in order; the segment's are those of its parts.
+    pub bytes: Vec<Bytes>,
+    /// The init segment that the part needs before it, see [`MuxedSegment::init`].
+    pub init: Option<Bytes>,
+    /// How long the part is on the decoding timeline: from the DTS of its first frame to that of the frame that starts the next part, on
+    /// the track that leads. With B-frames PTS would not do, since the first frame of a part need not be the first to be shown.
+    pub duration: TimeDelta,
+    /// Whether decoding can start at this part.
+    pub independent: bool,
+}
+
 /// A [`Muxer`] whose output is cut into segments that can each be played alone (with the init segment, where the
-/// container has one).
+/// container has one), and segments into parts, where the caller wants them.
 ///
 /// The caller decides where to cut; it calls [`end_segment`](Self::end_segment) *before* the frame that starts the next
-/// segment. Timestamps and continuity go on from segment to segment.
+/// segment, and [`end_part`](Self::end_part) before the frame that starts the next part. Who wants parts calls both where a
+/// segment ends, `end_part` first; who does not never calls `end_part`. Timestamps and continuity go on from segment to segment.
 pub trait SegmentMuxer: Send {
     /// The container that is written.
     fn format(&self) -> ContainerFormat;
@@ -119,6 +134,10 @@ pub trait SegmentMuxer: Send {
     /// How many bytes of the open segment have been written so far, by which the caller can bound it. Frames that the
     /// muxer still holds back need not count.
     fn segment_bytes(&self) -> usize;
+
+    /// Closes the open part and hands it out, while its segment goes on. `next` is the frame that will start the next part, as in
+    /// [`end_segment`](Self::end_segment). `None` where nothing was written since the last part.
+    fn end_part(&mut self, next: Option<&MediaFrame>) -> Option<MuxedPart>;
 
     /// Closes the open segment. `next`, the frame that will start the next one, tells the end of the last frame; without it
     /// (the stream ended) the last frame is taken to last as long as the one before. `None` where the segment is empty.
@@ -172,6 +191,22 @@ where
     M: SegmentMuxer + 'static,
 {
     fn new_segment_muxer(&self) -> Box<dyn SegmentMuxer> {
+        Box::new(self())
+    }
+}
+
+/// Makes a fresh [`Demuxer`] for each connection.
+pub trait DemuxerFactory: Send + Sync + 'static {
+    /// A demuxer that has seen nothing yet.
+    fn new_demuxer(&self) -> Box<dyn Demuxer>;
+}
+
+impl<F, D> DemuxerFactory for F
+where
+    F: Fn() -> D + Send + Sync + 'static,
+    D: Demuxer + 'static,
+{
+    fn new_demuxer(&self) -> Box<dyn Demuxer> {
         Box::new(self())
     }
 }

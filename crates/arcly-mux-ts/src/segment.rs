@@ -3,8 +3,9 @@
 use crate::config::TsConfig;
 use crate::multiplex::{Multiplex, Output};
 use crate::payload::Format;
-use arcly_core::mux::{ContainerFormat, MuxError, MuxedSegment, SegmentMuxer};
+use arcly_core::mux::{ContainerFormat, MuxError, MuxedPart, MuxedSegment, SegmentMuxer};
 use arcly_core::{CodecId, MediaFrame, MediaKind, TimeDelta, Timestamp};
+use bytes::Bytes;
 
 /// Multiplexes the frames of one stream into segments, each of which starts with PAT and PMT (RFC
 /// 8216 3.2).
@@ -16,6 +17,21 @@ pub struct TsSegmentMuxer {
     multiplex: Multiplex,
     output: Output,
     open: Option<Open>,
+    /// What was handed out of the open segment, as parts.
+    parts: Vec<Bytes>,
+    parts_bytes: usize,
+    part: Option<Part>,
+}
+
+/// What the open part holds.
+#[derive(Debug)]
+struct Part {
+    start: Timestamp,
+    /// Whether its first video frame is a keyframe; unknown while it has none.
+    video_starts_with_key: Option<bool>,
+    lead: MediaKind,
+    /// The latest DTS of the kind that leads.
+    end: Timestamp,
 }
 
 /// What the open segment holds.
@@ -38,6 +54,26 @@ impl TsSegmentMuxer {
             multiplex: Multiplex::new(config),
             output: Output::default(),
             open: None,
+            parts: Vec::new(),
+            parts_bytes: 0,
+            part: None,
+        }
+    }
+
+    fn note_part(&mut self, frame: &MediaFrame) {
+        let part = self.part.get_or_insert(Part {
+            start: frame.dts,
+            video_starts_with_key: None,
+            lead: frame.kind,
+            end: frame.dts,
+        });
+        if frame.is_video() {
+            part.video_starts_with_key
+                .get_or_insert(frame.is_keyframe());
+            part.lead = MediaKind::Video;
+        }
+        if frame.kind == part.lead {
+            part.end = part.end.max(frame.dts);
         }
     }
 
@@ -80,18 +116,40 @@ impl SegmentMuxer for TsSegmentMuxer {
         self.multiplex.write(frame, &mut self.output)?;
         if !frame.is_config() {
             self.note(frame);
+            self.note_part(frame);
         }
         Ok(())
     }
 
     fn segment_bytes(&self) -> usize {
-        self.output.len()
+        self.parts_bytes + self.output.len()
+    }
+
+    fn end_part(&mut self, next: Option<&MediaFrame>) -> Option<MuxedPart> {
+        let part = self.part.take()?;
+        self.multiplex.start(&mut self.output);
+        let mut bytes = Vec::new();
+        self.output.take(&mut bytes);
+        self.parts_bytes += bytes.iter().map(Bytes::len).sum::<usize>();
+        self.parts.extend_from_slice(&bytes);
+        let end = match next {
+            Some(next) => next.dts,
+            None => part.end + self.multiplex.frame_duration(part.lead),
+        };
+        Some(MuxedPart {
+            bytes,
+            init: None,
+            duration: end.since(part.start).max(TimeDelta::ZERO),
+            independent: part.video_starts_with_key.unwrap_or(true),
+        })
     }
 
     fn end_segment(&mut self, next: Option<&MediaFrame>) -> Option<MuxedSegment> {
         let open = self.open.take()?;
         self.multiplex.start(&mut self.output);
-        let mut bytes = Vec::new();
+        self.part = None;
+        let mut bytes = std::mem::take(&mut self.parts);
+        self.parts_bytes = 0;
         self.output.take(&mut bytes);
         self.multiplex.request_tables();
         let end = match next {

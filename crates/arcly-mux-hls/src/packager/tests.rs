@@ -1,7 +1,7 @@
 //! The packager against a muxer that writes each frame's length and nothing else.
 
 use super::*;
-use arcly_core::mux::{ContainerFormat, MuxedSegment};
+use arcly_core::mux::{ContainerFormat, MuxedPart, MuxedSegment};
 use arcly_core::{CodecId, FrameFlags};
 use bytes::{BufMut, Bytes, BytesMut};
 use proptest::prelude::*;
@@ -48,6 +48,10 @@ impl SegmentMuxer for FakeMuxer {
 
     fn segment_bytes(&self) -> usize {
         self.bytes.len()
+    }
+
+    fn end_part(&mut self, _next: Option<&MediaFrame>) -> Option<MuxedPart> {
+        unreachable!("nobody asks for parts")
     }
 
     fn end_segment(&mut self, next: Option<&MediaFrame>) -> Option<MuxedSegment> {
