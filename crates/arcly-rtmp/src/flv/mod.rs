@@ -1,13 +1,20 @@
 //! FLV tag bodies, which RTMP's audio, video and data messages carry (Adobe Flash Video File Format 10.1, annex E.4).
 //!
-//! [`TagReader`] turns them into [`MediaFrame`](arcly_core::MediaFrame)s in the shape that the bus carries. It knows
-//! nothing of RTMP, so that FLV over HTTP is read by it too.
+//! [`TagReader`] turns them into [`MediaFrame`](arcly_core::MediaFrame)s in the shape that the bus carries, and [`TagWriter`]
+//! turns these into tag bodies. They know nothing of RTMP, so that they serve FLV over HTTP and in files too.
 
 mod audio;
 mod avc;
 mod clock;
+mod metadata;
 mod script;
+mod tag;
 mod tag_reader;
+mod tag_writer;
 mod video;
+mod write_clock;
 
-pub use tag_reader::{Drops, Item, Notice, TagKind, TagReader};
+pub use metadata::on_meta_data;
+pub use tag::{Tag, TagHeader, TagKind};
+pub use tag_reader::{Drops, Item, Notice, TagReader};
+pub use tag_writer::{NotCarried, TagForm, TagWriter};

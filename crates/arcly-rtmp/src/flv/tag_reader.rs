@@ -3,6 +3,7 @@
 use super::audio::AudioTrack;
 use super::clock::{Clock, Stamp, TrackClock};
 use super::script::{self, Script};
+use super::tag::TagKind;
 use super::video::VideoTrack;
 use crate::amf0;
 use crate::error::Fault;
@@ -10,18 +11,6 @@ use arcly_core::{CodecId, FrameFlags, MediaFrame, MediaKind, Timestamp};
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::fmt;
-
-/// What a tag holds (FLV, E.4.1). The values are the RTMP message types.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "FLV has these three")]
-pub enum TagKind {
-    /// AUDIODATA, type 8.
-    Audio,
-    /// VIDEODATA, type 9.
-    Video,
-    /// SCRIPTDATA, type 18.
-    Script,
-}
 
 /// What came of a tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
