@@ -4,7 +4,7 @@
 use arcly_core::{
     AppSpec, CodecId, Engine, Event, EventKind, IngestContext, MediaFrame, MediaKind,
     PublishSession, StartAt, StreamError, StreamHandle, StreamKey, StreamLimits, SubscribeOptions,
-    SubscriptionEnd, TrackId,
+    SubscriptionEnd, TimeDelta, Timestamp, TrackId,
 };
 use bytes::Bytes;
 use std::sync::{Arc, Mutex};
@@ -261,4 +261,53 @@ async fn tracks_are_limited_and_keep_their_kind() {
         session.publish_frame(changed),
         Err(StreamError::TrackKindChanged { .. })
     ));
+}
+
+#[tokio::test]
+async fn a_slow_reader_knows_how_far_behind_it_is_and_can_go_on_at_the_newest_keyframe() {
+    let stream = standalone();
+    let config = frame(0, false).into_config();
+    stream.publish_frame(config).expect("live");
+    stream.publish_frame(frame(0, true)).expect("live");
+    let mut reader = stream.subscribe_from(StartAt::LatestKeyframe);
+    assert!(reader.recv().await.expect("live").is_config());
+    assert!(reader.recv().await.expect("live").is_keyframe());
+    assert_eq!(reader.backlog(), TimeDelta::ZERO);
+    assert_eq!(reader.skip_to_newest_sync(), 0, "there is none");
+
+    for n in 1..=10 {
+        stream.publish_frame(frame(n * 100, n == 8)).expect("live");
+    }
+    assert_eq!(reader.backlog(), TimeDelta::from_millis(900));
+    assert_eq!(reader.skip_to_newest_sync(), 7);
+    assert_eq!(reader.skip_to_newest_sync(), 0, "it stands there");
+    let config = reader.recv().await.expect("live");
+    assert!(config.is_config(), "what a joiner would need");
+    assert_eq!(config.skipped(), 7);
+    let keyframe = reader.recv().await.expect("live");
+    assert!(keyframe.is_keyframe() && keyframe.skipped() == 0);
+    assert_eq!(keyframe.dts, Timestamp::from_millis(800));
+    assert_eq!(reader.backlog(), TimeDelta::from_millis(100));
+    assert_eq!(reader.total_skipped(), 7);
+}
+
+#[tokio::test]
+async fn skipping_counts_towards_the_eviction_of_a_reader_that_never_catches_up() {
+    let stream = standalone();
+    stream.publish_frame(frame(0, true)).expect("live");
+    let options = SubscribeOptions::start(StartAt::LatestKeyframe).max_lag(Some(5));
+    let mut reader = stream.subscribe(options);
+    assert!(reader.recv().await.is_some());
+    for n in 1..=4 {
+        (1..4).for_each(|_| drop(stream.publish_frame(frame(n, false))));
+        stream.publish_frame(frame(n, true)).expect("live");
+        stream.publish_frame(frame(n, false)).expect("live");
+        reader.skip_to_newest_sync();
+        let _ = reader.try_recv();
+    }
+    assert!(
+        matches!(reader.end(), Some(SubscriptionEnd::Evicted { .. })),
+        "{:?}",
+        reader.end()
+    );
 }

@@ -164,3 +164,85 @@ async fn a_packager_that_panics_ends_its_viewers_and_nobody_else() {
     assert!(others.recv().await.is_some());
     assert!(stream.is_live());
 }
+
+/// Packs each frame as it is; audio wakes nobody.
+struct Quiet;
+
+impl Packager for Quiet {
+    type Packet = Packet;
+    type Variant = ();
+
+    fn variant(&self) {}
+
+    fn pack(&mut self, frame: &Delivery<'_, MediaFrame>, out: &mut Packets<'_, Packet>) {
+        let packet = Packet::new(frame.payload.clone(), frame.dts).flush(!frame.is_audio());
+        if frame.is_sync_point {
+            out.push_sync(packet);
+        } else {
+            out.push(packet);
+        }
+    }
+}
+
+fn publish_audio(stream: &StreamHandle, text: &'static str) {
+    let frame = MediaFrame::new_audio(0, Bytes::from_static(text.as_bytes()), CodecId::Aac);
+    stream.publish_frame(frame).expect("live");
+}
+
+#[tokio::test(start_paused = true)]
+async fn quiet_packets_ride_along_with_the_next_that_wakes() {
+    let stream = stream();
+    publish(&stream, "k", true);
+    let mut viewer = stream
+        .rendition(Quiet)
+        .subscribe_from(StartAt::LatestKeyframe);
+    assert_eq!(viewer.recv().await.expect("live").bytes, "k");
+    let started = tokio::time::Instant::now();
+    // In a task of its own: what wakes it must not have the viewer look.
+    let publisher = stream.clone();
+    let publisher = tokio::spawn(async move {
+        // Until the viewer waits.
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        publish_audio(&publisher, "a1");
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        publish(&publisher, "p1", false);
+    });
+    assert!(viewer.ready().await);
+    assert_eq!(started.elapsed().as_millis(), 10);
+    publisher.await.expect("published");
+    let mut batch = Vec::new();
+    viewer.for_each_ready(8, |packet| batch.push(packet.bytes.clone()));
+    assert_eq!(batch, ["a1", "p1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn quiet_packets_wait_no_longer_than_the_flush_window() {
+    let stream = stream();
+    publish(&stream, "k", true);
+    let mut viewer = stream
+        .rendition(Quiet)
+        .subscribe_from(StartAt::LatestKeyframe);
+    assert_eq!(viewer.recv().await.expect("live").bytes, "k");
+    let started = tokio::time::Instant::now();
+    let publisher = stream.clone();
+    tokio::spawn(async move {
+        // Until the viewer waits.
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        publish_audio(&publisher, "a1");
+        tokio::time::sleep(std::time::Duration::from_millis(30)).await;
+        publish_audio(&publisher, "a2");
+    });
+    assert!(viewer.ready().await);
+    assert_eq!(
+        started.elapsed().as_millis(),
+        40,
+        "the default of the flush window, from the first that waits"
+    );
+    let mut batch = Vec::new();
+    viewer.for_each_ready(8, |packet| batch.push(packet.bytes.clone()));
+    assert_eq!(batch, ["a1", "a2"]);
+}

@@ -4,7 +4,7 @@ use super::chunk::{Beyond, Chunk, Preamble};
 use super::log::{Log, Lookup};
 use super::sync::Arc;
 use super::{LogItem, StartAt};
-use crate::TimeDelta;
+use crate::{TimeDelta, Timestamp};
 
 /// Whether a cursor has something to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -194,6 +194,34 @@ impl<T: LogItem> Cursor<T> {
                 log.next_sequence().saturating_sub(awaiting.since)
             }
             _ => 0,
+        }
+    }
+
+    /// Goes on at the newest sync point, where that lies behind the position; returns how many items that skips.
+    pub(crate) fn skip_to_newest_sync(&mut self, log: &Log<T>) -> u64 {
+        let Position::At { chunk, slot } = &self.position else {
+            return 0;
+        };
+        let Some(sync) = log.newest_sync().filter(|sync| sync.id > chunk.id) else {
+            return 0;
+        };
+        let here = chunk.first_sequence + u64::from(*slot);
+        let skipped = sync.first_sequence.saturating_sub(here);
+        self.skipped += skipped;
+        self.preamble = None;
+        self.position = Position::At {
+            chunk: sync,
+            slot: 0,
+        };
+        self.take_preamble();
+        skipped
+    }
+
+    /// DTS of the item that the position stands at, where it is there.
+    pub(crate) fn dts(&self) -> Option<Timestamp> {
+        match &self.position {
+            Position::At { chunk, slot } => chunk.get(*slot).map(LogItem::dts),
+            Position::AwaitingSync(_) | Position::Nowhere => None,
         }
     }
 

@@ -111,7 +111,7 @@ impl<T: LogItem> Log<T> {
 
     /// Appends an item that cannot be joined at.
     pub(crate) fn append(&self, item: T) -> Result<Appended, LogClosed> {
-        let (weight, dts) = (item.weight(), item.dts());
+        let (weight, dts, wakes) = (item.weight(), item.dts(), item.wakes());
         loop {
             let tail = self.tail.peek();
             let tail = tail.as_ref().ok_or(LogClosed)?;
@@ -121,7 +121,7 @@ impl<T: LogItem> Log<T> {
                     // is taken off on dropping has been added.
                     self.account(weight);
                     tail.fill(slot, item);
-                    return Ok(self.appended(dts, false));
+                    return Ok(self.appended(dts, wakes, false));
                 }
                 Reservation::Closed => return Err(LogClosed),
                 Reservation::Full => self.extend(tail)?,
@@ -151,7 +151,7 @@ impl<T: LogItem> Log<T> {
             let slots = slots.max(MIN_CHUNK_SLOTS).min(self.chunk_slots);
             // The preamble is asked for only now that the chunk before is sealed: any config that stands there is in it.
             if self.install(tail, tail.next_sync(end, item.clone(), preamble(), slots)) {
-                return Ok(self.appended(dts, true));
+                return Ok(self.appended(dts, true, true));
             }
             // Another publisher was first; seal its chunk and try behind it.
         }
@@ -263,9 +263,16 @@ impl<T: LogItem> Log<T> {
         self.bytes.fetch_add(weight, Ordering::Relaxed);
     }
 
-    fn appended(&self, dts: Timestamp, new_gop: bool) -> Appended {
-        self.head_dts.store(dts.raw(), Ordering::Relaxed);
+    /// Wakes readers for what was appended without waking them.
+    pub(crate) fn wake(&self) {
         self.hub.notify();
+    }
+
+    fn appended(&self, dts: Timestamp, wakes: bool, new_gop: bool) -> Appended {
+        self.head_dts.store(dts.raw(), Ordering::Relaxed);
+        if wakes {
+            self.hub.notify();
+        }
         let truncated = (new_gop || self.over_bounds()) && self.evict();
         Appended { truncated }
     }

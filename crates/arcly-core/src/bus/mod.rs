@@ -51,6 +51,11 @@ pub trait LogItem: Clone + Send + Sync + 'static {
     fn weight(&self) -> usize;
     /// The item's place on the timeline.
     fn dts(&self) -> Timestamp;
+    /// Whether readers are woken for the item. One that does not wake is met with the next one that does, or by who looks anyway: what
+    /// lets audio ride along with video in one write.
+    fn wakes(&self) -> bool {
+        true
+    }
 }
 
 impl LogItem for crate::MediaFrame {

@@ -6,6 +6,7 @@ use super::cursor::{Current, Cursor, Readiness};
 use super::log::Log;
 use super::sync::Arc;
 use super::wake::Place;
+use crate::TimeDelta;
 use std::fmt;
 use std::future::poll_fn;
 use std::ops::Deref;
@@ -379,6 +380,28 @@ impl<T: LogItem> Subscription<T> {
             count += 1;
         }
         count
+    }
+
+    /// How much media lies between the next item and the newest one: how far behind the reader is. Zero where it has read all there is.
+    pub fn backlog(&mut self) -> TimeDelta {
+        if self.seek() != Readiness::Ready {
+            return TimeDelta::ZERO;
+        }
+        match (self.log.head_dts(), self.cursor.dts()) {
+            (Some(head), Some(here)) => head.since(here).max(TimeDelta::ZERO),
+            _ => TimeDelta::ZERO,
+        }
+    }
+
+    /// Goes on at the newest sync point that is kept, where there is a newer one than the next item: what a slow reader does to
+    /// catch up with a correct picture. Returns how many items that skips; they count as missed, as if the reader had fallen out of what
+    /// is kept.
+    pub fn skip_to_newest_sync(&mut self) -> u64 {
+        if self.seek() == Readiness::Ready {
+            self.cursor.skip_to_newest_sync(&self.log)
+        } else {
+            0
+        }
     }
 
     /// Why there is nothing more to read, once [`recv`](Self::recv) has returned `None`.

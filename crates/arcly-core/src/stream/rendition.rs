@@ -16,8 +16,11 @@ use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::Hash;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+use tokio::time::Sleep;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// Turns frames into packets, once for all viewers of a stream.
@@ -39,6 +42,12 @@ pub trait Packager: Send + 'static {
     /// nowhere else. Codec configs come as frames, before the first sync point and whenever they change.
     fn pack(&mut self, frame: &Delivery<'_, MediaFrame>, out: &mut Packets<'_, Self::Packet>);
 
+    /// How long packets that [wake nobody](LogItem::wakes) are held back at most: that long after the first of them readers are woken, unless
+    /// a packet that wakes came before. One timer a stream; the runtime needs timers where a packager makes such packets. Default 40 ms.
+    fn flush_window(&self) -> Duration {
+        Duration::from_millis(40)
+    }
+
     /// Called when all frames that are ready have been packed: the place to hand out what was held back to fill a batch.
     fn flush(&mut self, out: &mut Packets<'_, Self::Packet>) {
         let _ = out;
@@ -50,16 +59,20 @@ pub struct Packets<'a, T: LogItem> {
     log: &'a Log<T>,
     preamble: &'a mut Arc<Preamble<T>>,
     events: &'a StreamEvents,
+    /// Whether there are packets that nobody has been woken for.
+    held_back: &'a mut bool,
 }
 
 impl<T: LogItem> Packets<'_, T> {
     /// Appends a packet.
     pub fn push(&mut self, packet: T) {
+        *self.held_back = !packet.wakes();
         self.appended(self.log.append(packet));
     }
 
     /// Appends a packet that viewers can start with, after the preamble.
     pub fn push_sync(&mut self, packet: T) {
+        *self.held_back = false;
         let preamble = || Arc::clone(self.preamble);
         self.appended(self.log.append_sync(packet, preamble));
     }
@@ -88,7 +101,8 @@ pub struct Packet {
     pub bytes: Bytes,
     /// DTS of the frame they come from.
     pub dts: Timestamp,
-    /// Whether a viewer should write now rather than wait for more: the end of a video frame.
+    /// Whether a viewer should write now rather than wait for more: the end of a video frame. Without it the packet
+    /// [wakes nobody](LogItem::wakes).
     pub flush: bool,
     /// Whether a congested viewer can leave the packet out and keep a correct picture.
     pub disposable: bool,
@@ -128,6 +142,10 @@ impl LogItem for Packet {
 
     fn dts(&self) -> Timestamp {
         self.dts
+    }
+
+    fn wakes(&self) -> bool {
+        self.flush
     }
 }
 
@@ -310,10 +328,22 @@ impl<T: LogItem> Run<T> {
         let mut preamble = Arc::new(Preamble {
             items: Box::default(),
         });
+        let mut held_back = false;
+        let mut release = pin!(None);
         loop {
+            if !held_back {
+                release.set(None);
+            } else if release.is_none() {
+                release.set(Some(tokio::time::sleep(packager.flush_window())));
+            }
             let more = tokio::select! {
                 more = self.frames.ready() => more,
                 () = self.stop.cancelled() => false,
+                () = expired(release.as_mut()), if held_back => {
+                    self.log.0.wake();
+                    held_back = false;
+                    continue;
+                }
             };
             if !more {
                 self.failure.finished = true;
@@ -323,12 +353,19 @@ impl<T: LogItem> Run<T> {
                 log: &self.log.0,
                 preamble: &mut preamble,
                 events: &self.failure.events,
+                held_back: &mut held_back,
             };
             self.frames
                 .for_each_ready(BATCH, |frame| packager.pack(&frame, &mut out));
             packager.flush(&mut out);
             tokio::task::consume_budget().await;
         }
+    }
+}
+
+async fn expired(timer: Pin<&mut Option<Sleep>>) {
+    if let Some(timer) = timer.as_pin_mut() {
+        timer.await;
     }
 }
 
