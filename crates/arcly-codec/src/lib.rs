@@ -28,6 +28,7 @@
 pub mod aac;
 pub mod h264;
 
+mod bits;
 mod error;
 
 pub use error::{CodecError, Location, Result};

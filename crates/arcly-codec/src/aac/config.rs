@@ -1,7 +1,7 @@
 //! AudioSpecificConfig with the GASpecificConfig of AAC (ISO/IEC 14496-3 1.6.2.1, 4.4.1).
 
-use super::bits::{Bits, BitsMut};
 use super::{MAX_CONFIG_BYTES, ProgramConfig, sample_rate};
+use crate::bits::{Bits, BitsMut};
 use crate::{CodecError, Result};
 use bytes::Bytes;
 

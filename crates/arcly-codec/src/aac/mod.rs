@@ -12,7 +12,6 @@
 //! on the bit reader and writer of `h264-reader`, which are plain MSB-first ones that name the element they fail at.
 
 mod adts;
-mod bits;
 mod config;
 mod program;
 mod sample_rate;

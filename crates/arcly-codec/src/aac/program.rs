@@ -1,6 +1,6 @@
 //! program_config_element: a channel layout spelt out (ISO/IEC 14496-3 4.4.1.1, Table 4.2).
 
-use super::bits::{Bits, BitsMut};
+use crate::bits::{Bits, BitsMut};
 use crate::{CodecError, Result};
 
 /// A channel layout that no `channelConfiguration` stands for. Field names follow the specification.

@@ -1,7 +1,7 @@
 //! Sampling rates as an index or a 24-bit number (ISO/IEC 14496-3 1.6.3.4, Table 1.18).
 
 use super::MAX_SAMPLE_RATE;
-use super::bits::{Bits, BitsMut};
+use crate::bits::{Bits, BitsMut};
 use crate::{CodecError, Result};
 
 /// The rates in Hz by `samplingFrequencyIndex`; 13 and 14 are reserved, 15 announces a number.

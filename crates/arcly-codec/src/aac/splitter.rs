@@ -1,8 +1,8 @@
 //! Cutting an ADTS byte stream (an `.aac` file, the elementary stream of MPEG-TS) into frames.
 
 use super::adts::Fields;
-use super::bits::Bits;
 use super::{ADTS_HEADER_BYTES, AdtsHeader, AudioSpecificConfig, ChannelLayout, ProgramConfig};
+use crate::bits::Bits;
 use crate::{CodecError, Result};
 use bytes::{Buf, Bytes, BytesMut};
 

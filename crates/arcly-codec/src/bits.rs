@@ -1,11 +1,11 @@
-//! Bit access for AAC's syntax: `h264-reader`'s plain reader and writer, plus the count of what is left, which the
-//! syntax of 1.6.2.1 asks for.
+//! Bit access for audio syntax: `h264-reader`'s plain reader and writer, plus the count of what is left, which
+//! AudioSpecificConfig (ISO/IEC 14496-3 1.6.2.1) asks for.
 
 use crate::{CodecError, Location, Result};
 use h264_reader::rbsp::{BitRead, BitReader, BitReaderError, BitWrite, BitWriter};
 
 /// Reads bits, most significant first.
-pub(super) struct Bits<'a> {
+pub(crate) struct Bits<'a> {
     what: &'static str,
     reader: BitReader<&'a [u8]>,
     consumed: usize,
@@ -14,7 +14,7 @@ pub(super) struct Bits<'a> {
 
 impl<'a> Bits<'a> {
     /// Over `data`, which is (part of) a `what`.
-    pub(super) fn new(what: &'static str, data: &'a [u8]) -> Self {
+    pub(crate) fn new(what: &'static str, data: &'a [u8]) -> Self {
         Self {
             what,
             reader: BitReader::new(data),
@@ -24,12 +24,12 @@ impl<'a> Bits<'a> {
     }
 
     /// How many bits are left.
-    pub(super) const fn left(&self) -> usize {
+    pub(crate) const fn left(&self) -> usize {
         self.total.saturating_sub(self.consumed)
     }
 
     /// The next `N` bits, at most 32.
-    pub(super) fn read<const N: u32>(&mut self, element: &'static str) -> Result<u32> {
+    pub(crate) fn read<const N: u32>(&mut self, element: &'static str) -> Result<u32> {
         self.consumed += N as usize;
         self.reader
             .read::<N, u32>(element)
@@ -37,7 +37,7 @@ impl<'a> Bits<'a> {
     }
 
     /// The next bit.
-    pub(super) fn flag(&mut self, element: &'static str) -> Result<bool> {
+    pub(crate) fn flag(&mut self, element: &'static str) -> Result<bool> {
         self.consumed += 1;
         self.reader
             .read_bit(element)
@@ -45,7 +45,7 @@ impl<'a> Bits<'a> {
     }
 
     /// Skips to the next byte boundary of the input.
-    pub(super) fn align(&mut self) -> Result<()> {
+    pub(crate) fn align(&mut self) -> Result<()> {
         while !self.reader.byte_aligned() {
             self.flag("byte_alignment")?;
         }
@@ -53,7 +53,7 @@ impl<'a> Bits<'a> {
     }
 
     /// Refuses the element `element` for `reason`.
-    pub(super) const fn malformed<T>(
+    pub(crate) const fn malformed<T>(
         &self,
         element: &'static str,
         reason: &'static str,
@@ -76,14 +76,14 @@ impl<'a> Bits<'a> {
 }
 
 /// Writes bits, most significant first, to memory.
-pub(super) struct BitsMut {
+pub(crate) struct BitsMut {
     what: &'static str,
     writer: BitWriter<Vec<u8>>,
 }
 
 impl BitsMut {
     /// An empty `what`.
-    pub(super) fn new(what: &'static str) -> Self {
+    pub(crate) fn new(what: &'static str) -> Self {
         Self {
             what,
             writer: BitWriter::new(Vec::new()),
@@ -91,7 +91,7 @@ impl BitsMut {
     }
 
     /// Appends the `N` bits of `value`.
-    pub(super) fn write<const N: u32>(&mut self, value: u32) -> Result<()> {
+    pub(crate) fn write<const N: u32>(&mut self, value: u32) -> Result<()> {
         let refused = CodecError::Unwritable {
             what: self.what,
             reason: "a value exceeds its field",
@@ -100,7 +100,7 @@ impl BitsMut {
     }
 
     /// Appends zeros up to the next byte boundary.
-    pub(super) fn align(&mut self) -> Result<()> {
+    pub(crate) fn align(&mut self) -> Result<()> {
         while self.writer.writer().is_none() {
             self.write::<1>(0)?;
         }
@@ -108,7 +108,7 @@ impl BitsMut {
     }
 
     /// The bytes, the last one filled up with zeros.
-    pub(super) fn finish(mut self) -> Result<Vec<u8>> {
+    pub(crate) fn finish(mut self) -> Result<Vec<u8>> {
         self.align()?;
         Ok(self.writer.into_writer())
     }
