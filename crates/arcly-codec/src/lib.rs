@@ -26,9 +26,15 @@
 #![warn(clippy::indexing_slicing)]
 
 pub mod aac;
+pub mod flac;
 pub mod h264;
+pub mod mpeg_audio;
+pub mod opus;
+pub mod pcm;
 
 mod bits;
 mod error;
+mod frame_splitter;
 
 pub use error::{CodecError, Location, Result};
+pub use frame_splitter::{Frame, FrameSplitter};
