@@ -26,6 +26,7 @@
 #![warn(clippy::indexing_slicing)]
 
 pub mod aac;
+pub mod ac3;
 pub mod flac;
 pub mod h264;
 pub mod mpeg_audio;
