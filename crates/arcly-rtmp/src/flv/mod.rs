@@ -6,6 +6,7 @@
 mod audio;
 mod avc;
 mod clock;
+pub(crate) mod four_cc;
 mod metadata;
 mod script;
 mod tag;

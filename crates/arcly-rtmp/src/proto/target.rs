@@ -75,6 +75,15 @@ impl Connect {
         })
     }
 
+    /// Whether the client says anything of Enhanced RTMP. [`Capabilities::of`](super::capabilities::Capabilities::of) tells what.
+    #[must_use]
+    pub fn is_enhanced(&self) -> bool {
+        !self.four_cc_list.is_empty()
+            || !self.video_four_cc_info.is_empty()
+            || !self.audio_four_cc_info.is_empty()
+            || self.caps_ex != 0
+    }
+
     /// The name of the application: the first segment of `app`, or of `tcUrl`'s path where `app` is empty.
     #[must_use]
     pub fn application(&self) -> String {

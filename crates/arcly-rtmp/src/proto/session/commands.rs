@@ -3,6 +3,7 @@
 use super::timers::Timer;
 use super::{Awaited, Event, MessageStreamId, ServerSession, Stage, chunk_stream};
 use crate::amf0::Value;
+use crate::proto::capabilities::Capabilities;
 use crate::proto::command::{self, Command};
 use crate::proto::control::{BANDWIDTH_DYNAMIC, Control};
 use crate::proto::status::{Level, StatusCode};
@@ -129,10 +130,19 @@ impl ServerSession {
         self.send_control(Control::SetChunkSize(
             self.config.chunk_size.clamp(128, 0xFF_FFFF),
         ));
-        let properties = Value::Object(vec![
+        let mut properties = vec![
             ("fmsVer".to_owned(), SERVER_VERSION.into()),
             ("capabilities".to_owned(), CAPABILITIES.into()),
-        ]);
+        ];
+        // Only those who speak of Enhanced RTMP are answered in it: to others the reply stays what they know.
+        if self
+            .connect
+            .as_ref()
+            .is_some_and(|connect| connect.is_enhanced())
+        {
+            properties.extend(Capabilities::own_properties(false));
+        }
+        let properties = Value::Object(properties);
         let mut information = command::information(
             Level::Status,
             StatusCode::CONNECT_SUCCESS,
