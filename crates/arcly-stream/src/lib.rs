@@ -26,6 +26,7 @@
 //! |---|---|
 //! | `rtmp` | [`protocol::rtmp`]: RTMP ingest |
 //! | `ts` | [`mux::ts`]: MPEG-TS |
+//! | `fmp4` | [`mux::fmp4`]: CMAF segments and fragmented MP4 |
 //! | `hls` | [`mux::hls`]: HLS packaging |
 //! | `codec` | `codec`: bitstream parsers; fills stream metadata |
 //! | `auth-jwt` | [`auth::JwtAuthenticator`](auth): signed tokens |
@@ -130,6 +131,8 @@ pub mod protocol {
 /// Containers: the traits, and one module for each feature.
 pub mod mux {
     pub use arcly_core::mux::*;
+    #[cfg(feature = "fmp4")]
+    pub use arcly_mux_fmp4 as fmp4;
     #[cfg(feature = "hls")]
     pub use arcly_mux_hls as hls;
     #[cfg(feature = "ts")]

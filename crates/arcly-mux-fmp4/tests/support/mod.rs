@@ -1,0 +1,129 @@
+//! Real media for the tests, made by ffmpeg, and readers of MP4 that are not ours: `mp4-atom`, ffprobe and ffmpeg.
+
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
+
+pub mod file;
+pub mod probe;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// A new folder below the build's own temporary one.
+pub fn scratch(name: &str) -> PathBuf {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = std::fs::remove_dir_all(&dir);
+    std::fs::create_dir_all(&dir).expect("the scratch folder can be made");
+    dir
+}
+
+/// Runs a program that the tests need, and fails with what to install where it is missing.
+pub fn run(program: &str, package: &str, args: &[&str]) -> Output {
+    let output = Command::new(program).args(args).output();
+    output.unwrap_or_else(|error| {
+        panic!("cannot run {program} ({error}): install it, as in `apt-get install {package}`")
+    })
+}
+
+/// Runs ffmpeg and insists on success and silence.
+pub fn ffmpeg(args: &[&str]) -> Vec<u8> {
+    let output = run(
+        "ffmpeg",
+        "ffmpeg",
+        &[&["-hide_banner", "-nostdin", "-v", "warning"], args].concat(),
+    );
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success() && said.is_empty(),
+        "ffmpeg {args:?}: {}\n{said}",
+        output.status
+    );
+    output.stdout
+}
+
+/// Decodes all of a file and insists that ffmpeg has nothing to say about it.
+pub fn assert_decodes(path: &Path) {
+    ffmpeg(&[
+        "-xerror",
+        "-err_detect",
+        "explode",
+        "-i",
+        text(path),
+        "-map",
+        "0",
+        "-f",
+        "null",
+        "-",
+    ]);
+}
+
+pub fn text(path: &Path) -> &str {
+    path.to_str().expect("scratch paths are UTF-8")
+}
+
+/// H.264 High with two B-frames and a keyframe each second.
+pub const H264: &[&str] = &[
+    "-c:v",
+    "libx264",
+    "-preset",
+    "veryfast",
+    "-profile:v",
+    "high",
+    "-bf",
+    "2",
+    "-g",
+    "30",
+    "-keyint_min",
+    "30",
+    "-sc_threshold",
+    "0",
+    "-pix_fmt",
+    "yuv420p",
+];
+
+/// Stereo AAC at 48 kHz.
+pub const AAC: &[&str] = &["-c:a", "aac", "-ac", "2"];
+
+/// Has ffmpeg encode a fragmented MP4 file with one test picture (30 a second) and one tone.
+pub fn encode(path: &Path, seconds: &str, args: &[&[&str]]) {
+    encode_at(path, "30", seconds, args);
+}
+
+/// The same with another frame rate.
+pub fn encode_at(path: &Path, rate: &str, seconds: &str, args: &[&[&str]]) {
+    let picture = format!("testsrc2=size=320x180:rate={rate}");
+    let inputs = [
+        "-y",
+        "-f",
+        "lavfi",
+        "-i",
+        &picture,
+        "-f",
+        "lavfi",
+        "-i",
+        "sine=frequency=440:sample_rate=48000",
+    ];
+    let output = [
+        "-t",
+        seconds,
+        "-strict",
+        "-2",
+        "-movflags",
+        "frag_keyframe+delay_moov+default_base_moof",
+        "-f",
+        "mp4",
+        text(path),
+    ];
+    let all = [
+        &["-hide_banner", "-nostdin", "-v", "error"],
+        &inputs[..],
+        &args.concat(),
+        &output,
+    ]
+    .concat();
+    let done = run("ffmpeg", "ffmpeg", &all);
+    assert!(
+        done.status.success(),
+        "{}",
+        String::from_utf8_lossy(&done.stderr)
+    );
+}
