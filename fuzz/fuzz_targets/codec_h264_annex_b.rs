@@ -15,6 +15,7 @@ fuzz_target!(|data: &[u8]| {
         parameter_sets: flags & 1 != 0,
         delimiters: flags & 2 != 0,
         filler: flags & 4 != 0,
+        ..NalFilter::NONE
     };
     let stream = Bytes::copy_from_slice(data);
     let shared = annex_b::to_length_prefixed(stream.clone(), filter);

@@ -29,9 +29,12 @@ pub mod aac;
 pub mod ac3;
 pub mod flac;
 pub mod h264;
+pub mod h265;
 pub mod mpeg_audio;
+pub mod nal;
 pub mod opus;
 pub mod pcm;
+pub mod video;
 
 mod bits;
 mod error;

@@ -51,6 +51,7 @@ fn filter() -> impl Strategy<Value = NalFilter> {
         parameter_sets,
         delimiters,
         filler,
+        ..NalFilter::NONE
     })
 }
 

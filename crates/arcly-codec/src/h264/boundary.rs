@@ -1,7 +1,8 @@
 //! Where one access unit ends and the next begins (H.264 7.4.1.2.3, 7.4.1.2.4).
 
 use super::slice::SliceStart;
-use super::{NalHeader, NalUnitType, ParameterSets, annex_b};
+use super::{NalHeader, NalUnitType, ParameterSets};
+use crate::nal::AccessUnitBoundary;
 use bytes::Bytes;
 
 /// Tells for each NAL unit of a stream whether an access unit begins with it.
@@ -88,15 +89,7 @@ impl BoundaryDetector {
 }
 
 /// Iterates over the access units of a raw H.264 byte stream, as in a `.h264` file; see [`access_units`].
-#[derive(Debug, Clone)]
-pub struct AccessUnits {
-    stream: Bytes,
-    /// The offset behind which nothing was looked at yet.
-    scanned: usize,
-    /// Where the open access unit begins, start code included.
-    open: Option<usize>,
-    detector: BoundaryDetector,
-}
+pub type AccessUnits = crate::nal::AccessUnits<BoundaryDetector>;
 
 /// The access units of `stream`, which is a whole byte stream with start codes. Each is a slice of it: nothing is
 /// copied.
@@ -125,11 +118,12 @@ pub struct AccessUnits {
 /// ```
 #[must_use]
 pub fn access_units(stream: Bytes) -> AccessUnits {
-    AccessUnits {
-        stream,
-        scanned: 0,
-        open: None,
-        detector: BoundaryDetector::new(),
+    AccessUnits::new(stream, BoundaryDetector::new())
+}
+
+impl AccessUnitBoundary for BoundaryDetector {
+    fn push(&mut self, nal: &[u8]) -> bool {
+        Self::push(self, nal)
     }
 }
 
@@ -137,33 +131,6 @@ impl AccessUnits {
     /// The parameter sets seen so far.
     #[must_use]
     pub const fn parameter_sets(&self) -> &ParameterSets {
-        self.detector.parameter_sets()
+        self.detector().parameter_sets()
     }
 }
-
-impl Iterator for AccessUnits {
-    type Item = Bytes;
-
-    fn next(&mut self) -> Option<Bytes> {
-        let stream = self.stream.clone();
-        let mut units = annex_b::nal_units_from(&stream, self.scanned);
-        while let Some(range) = units.next_range() {
-            self.scanned = range.end;
-            let nal = stream.get(range.clone())?;
-            let begin = annex_b::start_code_before(&stream, range.start);
-            let begins = self.detector.push(nal);
-            match self.open {
-                Some(open) if begins => {
-                    self.open = Some(begin);
-                    return Some(stream.slice(open..begin));
-                }
-                None => self.open = Some(begin),
-                Some(_) => {}
-            }
-        }
-        self.scanned = stream.len();
-        self.open.take().map(|open| stream.slice(open..))
-    }
-}
-
-impl std::iter::FusedIterator for AccessUnits {}

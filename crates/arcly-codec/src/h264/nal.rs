@@ -1,5 +1,7 @@
 //! NAL unit headers (H.264 7.3.1, 7.4.1 and Table 7-1).
 
+use crate::nal::{NalClass, NalCodec};
+
 /// What a NAL unit carries: `nal_unit_type` (H.264 Table 7-1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -108,6 +110,17 @@ impl NalUnitType {
             Self::Sps | Self::Pps | Self::SpsExtension | Self::SubsetSps
         )
     }
+
+    /// What the unit is to a container. Parameter sets are SPS, PPS, SPS extension and subset SPS.
+    #[must_use]
+    pub const fn class(self) -> NalClass {
+        match self {
+            Self::AccessUnitDelimiter => NalClass::Delimiter,
+            Self::FillerData => NalClass::Filler,
+            other if other.is_parameter_set() => NalClass::ParameterSet,
+            _ => NalClass::Other,
+        }
+    }
 }
 
 /// The first byte of a NAL unit.
@@ -135,49 +148,25 @@ impl NalHeader {
     }
 }
 
-/// Which NAL units a conversion leaves out. What is not named here always stays.
+/// Marks what goes by H.264's NAL unit headers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[expect(
-    clippy::exhaustive_structs,
-    reason = "callers build it as a literal with `..NalFilter::NONE`"
-)]
-pub struct NalFilter {
-    /// Drop SPS, PPS, SPS extension and subset SPS.
-    pub parameter_sets: bool,
-    /// Drop access unit delimiters.
-    pub delimiters: bool,
-    /// Drop filler data, which exists only to pad a constant bit rate.
-    pub filler: bool,
+#[expect(clippy::exhaustive_structs, reason = "a marker")]
+pub struct Avc;
+
+impl NalCodec for Avc {
+    fn class(nal: &[u8]) -> NalClass {
+        NalHeader::of(nal).map_or(NalClass::Other, |header| header.unit_type.class())
+    }
 }
 
-impl NalFilter {
-    /// Drops nothing.
-    pub const NONE: Self = Self {
-        parameter_sets: false,
-        delimiters: false,
-        filler: false,
-    };
-    /// Drops all that a sample described by an avcC record does without: parameter sets (they stand in the record,
-    /// ISO/IEC 14496-15 5.3.2), delimiters and filler.
-    pub const SAMPLE: Self = Self {
-        parameter_sets: true,
-        delimiters: true,
-        filler: true,
-    };
+/// Which NAL units a conversion leaves out.
+pub type NalFilter = crate::nal::NalFilter<Avc>;
 
+impl NalFilter {
     /// Whether a unit of this type is left out.
     #[must_use]
     pub const fn drops(self, unit_type: NalUnitType) -> bool {
-        match unit_type {
-            NalUnitType::AccessUnitDelimiter => self.delimiters,
-            NalUnitType::FillerData => self.filler,
-            other => self.parameter_sets && other.is_parameter_set(),
-        }
-    }
-
-    /// Whether `nal` is left out; a damaged header is not.
-    pub(crate) fn drops_nal(self, nal: &[u8]) -> bool {
-        NalHeader::of(nal).is_some_and(|header| self.drops(header.unit_type))
+        self.drops_class(unit_type.class())
     }
 }
 

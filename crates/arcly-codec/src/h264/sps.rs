@@ -6,8 +6,9 @@
 
 use super::scaling::ScalingMatrix;
 use super::syntax::{Forgiving, parameter_set_rbsp, sps_error};
-use super::vui::{FrameRate, Vui};
+use super::vui::Vui;
 use super::{NalUnitType, codec_string};
+use crate::video::{ChromaFormat, Cropping, FrameRate};
 use crate::{CodecError, Location, Result};
 use h264_reader::nal::sps::{
     self, FrameMbsFlags, Level, PicOrderCntType, SeqParameterSet, SpsError,
@@ -76,33 +77,6 @@ pub struct Sps {
     syntax: Arc<SeqParameterSet>,
 }
 
-/// `chroma_format_idc`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[expect(clippy::exhaustive_enums, reason = "there are four, in every codec")]
-pub enum ChromaFormat {
-    /// Luma only (0).
-    Monochrome,
-    /// Chroma halved both ways (1).
-    Yuv420,
-    /// Chroma halved across (2).
-    Yuv422,
-    /// Chroma in full (3).
-    Yuv444,
-}
-
-impl ChromaFormat {
-    /// `chroma_format_idc`, 0 to 3.
-    #[must_use]
-    pub const fn idc(self) -> u8 {
-        match self {
-            Self::Monochrome => 0,
-            Self::Yuv420 => 1,
-            Self::Yuv422 => 2,
-            Self::Yuv444 => 3,
-        }
-    }
-}
-
 /// `pic_order_cnt_type` with what a slice header is read by (8.2.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "the specification has these three")]
@@ -131,20 +105,6 @@ impl PicOrderCnt {
             Self::DecodingOrder => 2,
         }
     }
-}
-
-/// Pixels cut off each side of the coded picture.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[expect(clippy::exhaustive_structs, reason = "a rectangle has four sides")]
-pub struct Cropping {
-    /// From the left.
-    pub left: u32,
-    /// From the right.
-    pub right: u32,
-    /// From the top, in lines of the frame.
-    pub top: u32,
-    /// From the bottom, in lines of the frame.
-    pub bottom: u32,
 }
 
 impl Sps {

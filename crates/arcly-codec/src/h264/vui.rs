@@ -1,5 +1,6 @@
 //! Video usability information (H.264 Annex E): what an SPS says about timing, colour and buffering.
 
+use crate::video::{ColourDescription, FrameRate};
 use h264_reader::nal::sps;
 
 /// The VUI of an SPS. `None` and the defaults stand for what the stream leaves out.
@@ -38,21 +39,6 @@ pub struct VideoSignal {
     pub colour: Option<ColourDescription>,
 }
 
-/// Code points of ISO/IEC 23091-2, which HEVC, AV1 and MP4's `colr` share; 2 is "unspecified".
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(
-    clippy::exhaustive_structs,
-    reason = "the triple is the same in every codec"
-)]
-pub struct ColourDescription {
-    /// `colour_primaries`; 1 is BT.709.
-    pub primaries: u8,
-    /// `transfer_characteristics`; 1 is BT.709, 16 PQ, 18 HLG.
-    pub transfer: u8,
-    /// `matrix_coefficients`; 1 is BT.709.
-    pub matrix: u8,
-}
-
 /// `timing_info` as it is coded. A frame is two ticks of `num_units_in_tick / time_scale` seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -87,56 +73,17 @@ pub struct BitstreamRestriction {
     pub max_dec_frame_buffering: u32,
 }
 
-/// Frames a second as a reduced fraction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct FrameRate {
-    /// Numerator, as in 30000.
-    pub numerator: u64,
-    /// Denominator, as in 1001; never 0.
-    pub denominator: u64,
-    /// Whether the stream promises this rate (`fixed_frame_rate_flag`); otherwise it is the highest one, and the
-    /// timestamps are the truth.
-    pub fixed: bool,
-}
-
-/// The highest plausible frame rate. Encoders of variable frame rate put the clock's rate there (90 000 / 2, say).
-const MAX_FRAME_RATE: u64 = 1_000;
-
-impl FrameRate {
-    /// Frames a second.
-    #[must_use]
-    pub fn as_f64(self) -> f64 {
-        self.numerator as f64 / self.denominator as f64
-    }
-}
-
 impl Timing {
     /// The frame rate; `None` where a field is 0 or the rate exceeds 1000, which no camera reaches and means
     /// that the clock's rate was put here.
     #[must_use]
     pub fn frame_rate(self) -> Option<FrameRate> {
-        let (numerator, denominator) = (
-            u64::from(self.time_scale),
+        FrameRate::new(
+            self.time_scale.into(),
             2 * u64::from(self.num_units_in_tick),
-        );
-        if numerator == 0 || denominator == 0 || numerator > MAX_FRAME_RATE * denominator {
-            return None;
-        }
-        let divisor = gcd(numerator, denominator);
-        Some(FrameRate {
-            numerator: numerator / divisor,
-            denominator: denominator / divisor,
-            fixed: self.fixed_frame_rate,
-        })
+            self.fixed_frame_rate,
+        )
     }
-}
-
-const fn gcd(mut a: u64, mut b: u64) -> u64 {
-    while b != 0 {
-        (a, b) = (b, a % b);
-    }
-    a
 }
 
 impl From<&sps::VuiParameters> for Vui {

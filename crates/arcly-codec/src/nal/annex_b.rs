@@ -1,8 +1,8 @@
-//! NAL units between start codes, as MPEG-TS, RTP's out-of-band parameters and raw `.h264` files carry them (H.264
-//! Annex B).
+//! NAL units between start codes, as MPEG-TS and raw `.h264`, `.h265` and `.vvc` files carry them (Annex B, the same in
+//! all three specifications).
 
-use super::NalFilter;
 use super::length_prefixed::{self, LengthSize, check_count, check_size};
+use super::{NalCodec, NalFilter};
 use crate::Result;
 use bytes::{BufMut, Bytes, BytesMut};
 use std::ops::Range;
@@ -10,10 +10,6 @@ use std::ops::Range;
 /// The start code that is written: with its `zero_byte`, which B.1.2 demands before parameter sets and at the start
 /// of an access unit.
 pub const START_CODE: [u8; 4] = [0, 0, 0, 1];
-
-/// An access unit delimiter NAL unit for pictures with any slice types (7.3.2.4, Table 7-5). MPEG-TS wants one at the
-/// start of each access unit (ISO/IEC 13818-1 2.14.1).
-pub const ACCESS_UNIT_DELIMITER: [u8; 2] = [0x09, 0xf0];
 
 /// Iterates over the NAL units of a byte stream; see [`nal_units`].
 #[derive(Debug, Clone)]
@@ -126,7 +122,7 @@ pub fn starts_with_start_code(data: &[u8]) -> bool {
 /// assert_eq!(annex_b::to_length_prefixed(stream, NalFilter::SAMPLE)?, [0, 0, 0, 2, 0x65, 0x88].as_slice());
 /// # Ok::<(), arcly_codec::CodecError>(())
 /// ```
-pub fn to_length_prefixed(access_unit: Bytes, filter: NalFilter) -> Result<Bytes> {
+pub fn to_length_prefixed<C: NalCodec>(access_unit: Bytes, filter: NalFilter<C>) -> Result<Bytes> {
     check_size(access_unit.len())?;
     let mut kept = Vec::new();
     let mut kept_bytes = 0;

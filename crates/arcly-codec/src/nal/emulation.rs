@@ -1,4 +1,4 @@
-//! Emulation prevention (H.264 7.3.1, 7.4.1): the 0x03 bytes that keep start codes out of NAL units.
+//! Emulation prevention (7.3.1 and 7.4.1 of H.264, 7.3.1.1 and 7.4.2 of H.265 and H.266): the 0x03 bytes that keep start codes out of NAL units.
 
 use std::borrow::Cow;
 

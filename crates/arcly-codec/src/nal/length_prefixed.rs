@@ -1,6 +1,7 @@
-//! NAL units with length prefixes, as MP4, FLV and the bus carry them (ISO/IEC 14496-15 5.3.4.2).
+//! NAL units with length prefixes, as MP4, FLV and the bus carry them (ISO/IEC 14496-15 5.3.4.2, 8.3.2,
+//! 11.2.2).
 
-use super::{MAX_ACCESS_UNIT_BYTES, MAX_NAL_UNITS, NalFilter};
+use super::{MAX_ACCESS_UNIT_BYTES, MAX_NAL_UNITS, NalCodec, NalFilter};
 use crate::{CodecError, Location, Result};
 use bytes::{Bytes, BytesMut};
 
@@ -130,7 +131,11 @@ impl std::iter::FusedIterator for NalUnits<'_> {}
 /// # Errors
 /// [`CodecError::Malformed`] as for [`nal_units`]; [`CodecError::LimitExceeded`] past [`MAX_ACCESS_UNIT_BYTES`] or
 /// [`MAX_NAL_UNITS`].
-pub fn normalize(access_unit: &Bytes, size: LengthSize, filter: NalFilter) -> Result<Bytes> {
+pub fn normalize<C: NalCodec>(
+    access_unit: &Bytes,
+    size: LengthSize,
+    filter: NalFilter<C>,
+) -> Result<Bytes> {
     check_size(access_unit.len())?;
     let mut kept_bytes = 0;
     // The range of the input that the kept units span, prefixes included. It can be used as it is where the
@@ -188,7 +193,7 @@ pub fn join<'a>(nals: impl IntoIterator<Item = &'a [u8]>) -> Result<Bytes> {
 pub(super) const fn check_size(bytes: usize) -> Result<()> {
     if bytes > MAX_ACCESS_UNIT_BYTES {
         return Err(CodecError::LimitExceeded {
-            what: "bytes of an H.264 access unit",
+            what: "bytes of an access unit",
             max: MAX_ACCESS_UNIT_BYTES,
         });
     }
