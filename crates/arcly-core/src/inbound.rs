@@ -23,7 +23,8 @@ pub enum Takeover {
     /// The newcomer is refused with [`StreamError::StreamAlreadyPublishing`](crate::StreamError::StreamAlreadyPublishing).
     #[default]
     Refuse,
-    /// The newcomer replaces the publisher that is there, once authorised. Viewers of the old stream see its end.
+    /// The newcomer replaces the publisher that is there, once authorised. Viewers of the old stream see its end, or go on with the new
+    /// one where the application has a [grace period](crate::AppSpec::publisher_grace).
     Replace,
 }
 
@@ -383,7 +384,7 @@ impl PublishSession {
 impl Drop for PublishSession {
     fn drop(&mut self) {
         if let Some(registry) = self.registry.take() {
-            self.handle.stream().end(crate::EndReason::Dropped);
+            self.handle.end_for(crate::EndReason::Dropped);
             release_now(&registry, self.handle.key(), self.handle.session());
         }
     }

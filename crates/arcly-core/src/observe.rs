@@ -91,11 +91,32 @@ pub enum EventKind {
         /// The publisher's address.
         peer: Option<SocketAddr>,
     },
+    /// The publisher of a stream went away, and the stream waits for it to come back; see
+    /// [`AppSpec::publisher_grace`](crate::AppSpec::publisher_grace).
+    PublishInterrupted {
+        /// The stream.
+        key: StreamKey,
+        /// The publish session that began it, as told when it started.
+        session: SessionId,
+        /// Why.
+        reason: EndReason,
+    },
+    /// A publisher took up a stream that was interrupted, or took over one that goes on.
+    PublishResumed {
+        /// The stream.
+        key: StreamKey,
+        /// The publish session that began it, as told when it started.
+        session: SessionId,
+        /// The publisher's protocol.
+        protocol: String,
+        /// The publisher's address.
+        peer: Option<SocketAddr>,
+    },
     /// A stream ended.
     PublishEnded {
         /// The stream.
         key: StreamKey,
-        /// The publish session.
+        /// The publish session that began it.
         session: SessionId,
         /// Why.
         reason: EndReason,
@@ -230,6 +251,8 @@ impl EventKind {
             Self::AppRegistered { .. } => "app-registered",
             Self::AppRemoved { .. } => "app-removed",
             Self::PublishStarted { .. } => "publish-started",
+            Self::PublishInterrupted { .. } => "publish-interrupted",
+            Self::PublishResumed { .. } => "publish-resumed",
             Self::PublishEnded { .. } => "publish-ended",
             Self::PublishRefused { .. } => "publish-refused",
             Self::TracksChanged { .. } => "tracks-changed",
@@ -254,6 +277,8 @@ impl EventKind {
     pub const fn key(&self) -> Option<&StreamKey> {
         match self {
             Self::PublishStarted { key, .. }
+            | Self::PublishInterrupted { key, .. }
+            | Self::PublishResumed { key, .. }
             | Self::PublishEnded { key, .. }
             | Self::PublishRefused { key, .. }
             | Self::TracksChanged { key }

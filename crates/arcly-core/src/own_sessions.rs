@@ -78,7 +78,7 @@ impl OwnSessions {
             std::mem::take(&mut own.sessions)
         };
         for session in open {
-            session.stream().end(EndReason::Dropped);
+            session.end_for(EndReason::Dropped);
             release_now(&self.registry, session.key(), session.session());
         }
     }
@@ -95,7 +95,7 @@ impl PublishRegistry for OwnSessions {
     async fn start_publish_with(&self, request: PublishRequest) -> Result<StreamHandle> {
         let handle = self.registry.start_publish_with(request).await?;
         if let Err(error) = self.remember(&handle) {
-            handle.stream().end(EndReason::Dropped);
+            handle.end_for(EndReason::Dropped);
             self.registry
                 .end_session(handle.key(), handle.session())
                 .await?;

@@ -1,5 +1,6 @@
 //! Renditions: packed once a stream, joined and left like the stream itself.
 #![allow(missing_docs, reason = "a test")]
+#![expect(clippy::disallowed_methods, reason = "time is measured here")]
 
 use arcly_core::{
     CodecId, Delivery, MediaFrame, Packager, Packet, Packets, StartAt, StreamHandle, StreamKey,

@@ -17,6 +17,7 @@ pub struct AppSpec {
     pub(super) limits: StreamLimits,
     pub(super) takeover: Takeover,
     pub(super) idle_timeout: Option<Duration>,
+    pub(super) publisher_grace: Duration,
 }
 
 impl AppSpec {
@@ -28,6 +29,7 @@ impl AppSpec {
             limits: StreamLimits::default(),
             takeover: Takeover::default(),
             idle_timeout: None,
+            publisher_grace: Duration::ZERO,
         }
     }
 
@@ -110,6 +112,19 @@ impl AppSpec {
     #[must_use]
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.idle_timeout = Some(timeout);
+        self
+    }
+
+    /// Lets a stream outlive its publisher for this long, or a quarter longer, so that a publisher that blips keeps its viewers. Default: zero,
+    /// and a stream ends with its publisher.
+    ///
+    /// Until the publisher comes back or the time is up, viewers stay, others may join, and recordings go on. Its timeline goes on too: the
+    /// first frame of each track is a [discontinuity](crate::FrameFlags::DISCONTINUITY), as long after the last one as the pause was. Tracks
+    /// that do not come back stay listed. What the host ends, ends at once. With [`Takeover::Replace`], one that takes over continues
+    /// the stream as well.
+    #[must_use]
+    pub fn publisher_grace(mut self, grace: Duration) -> Self {
+        self.publisher_grace = grace;
         self
     }
 }

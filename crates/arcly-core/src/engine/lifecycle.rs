@@ -1,15 +1,18 @@
 //! Telling the starts and ends of streams in the order in which they happened.
 
 use super::Engine;
-use crate::stream::LiveStream;
+use crate::stream::{LiveStream, Publication};
 use crate::{EndReason, EventKind};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A change of the table of streams.
 pub(super) enum Change {
-    Started(Arc<LiveStream>),
+    Started(Arc<LiveStream>, Arc<Publication>),
     Ended(Arc<LiveStream>, EndReason),
+    /// The publication ended and the stream waits for the next.
+    Interrupted(Arc<LiveStream>, Arc<Publication>),
+    Resumed(Arc<LiveStream>, Arc<Publication>),
 }
 
 /// Changes that have happened and are yet to be told.
@@ -57,12 +60,29 @@ impl Engine {
         }
         while let Some(change) = self.lifecycle.next() {
             match change {
-                Change::Started(stream) => self.reporter.report(EventKind::PublishStarted {
-                    key: stream.key.clone(),
-                    session: stream.session,
-                    protocol: stream.origin.protocol.clone(),
-                    peer: stream.origin.peer,
-                }),
+                Change::Started(stream, publication) => {
+                    self.reporter.report(EventKind::PublishStarted {
+                        key: stream.key.clone(),
+                        session: stream.session,
+                        protocol: publication.origin.protocol.clone(),
+                        peer: publication.origin.peer,
+                    });
+                }
+                Change::Interrupted(stream, publication) => {
+                    self.reporter.report(EventKind::PublishInterrupted {
+                        key: stream.key.clone(),
+                        session: stream.session,
+                        reason: publication.end_reason().unwrap_or(EndReason::Dropped),
+                    });
+                }
+                Change::Resumed(stream, publication) => {
+                    self.reporter.report(EventKind::PublishResumed {
+                        key: stream.key.clone(),
+                        session: stream.session,
+                        protocol: publication.origin.protocol.clone(),
+                        peer: publication.origin.peer,
+                    });
+                }
                 Change::Ended(stream, reason) => {
                     // Whoever took it off the table ends it too, but may not have come to it yet.
                     stream.end(reason);

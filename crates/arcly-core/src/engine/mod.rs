@@ -273,26 +273,60 @@ impl Engine {
     fn end_all(&self, reason: EndReason, streams: Vec<Arc<LiveStream>>) -> usize {
         streams
             .into_iter()
-            .filter(|stream| self.release(&stream.key, stream.session, reason))
+            .filter(|stream| self.remove(stream, reason))
             .count()
     }
 
-    /// Takes the stream of this very session off the table and ends it; true where it was there. A successor under the same
-    /// name is not touched.
+    /// Ends the publication of this very session, which has ended or is to; true where it was under way on the table. Its stream goes with it,
+    /// unless that waits for the publisher to come back. A successor under the same name is not touched.
     fn release(&self, key: &StreamKey, session: SessionId, reason: EndReason) -> bool {
-        let removed = {
-            let mut streams = self.streams.write().unwrap_or_else(PoisonError::into_inner);
-            let removed = match streams.get(key) {
-                Some(stream) if stream.session == session => streams.remove(key),
-                _ => None,
+        let stream = {
+            let streams = self.streams.write().unwrap_or_else(PoisonError::into_inner);
+            let Some(stream) = streams.get(key).cloned() else {
+                return false;
             };
-            if let Some(stream) = &removed {
-                self.lifecycle
-                    .note(Change::Ended(Arc::clone(stream), reason));
+            let publication = stream.publication();
+            if publication.session != session {
+                return false;
             }
-            removed
+            // It may have ended before, for a reason of its own.
+            let reason = publication.end_reason().unwrap_or(reason);
+            if stream.survives(reason) {
+                stream.end_publication(&publication, reason);
+                if publication.take_interruption() {
+                    self.lifecycle
+                        .note(Change::Interrupted(Arc::clone(&stream), publication));
+                }
+                drop(streams);
+                self.tell_changes();
+                return true;
+            }
+            stream
         };
-        let Some(stream) = removed else { return false };
+        self.remove(&stream, reason)
+    }
+
+    /// Takes this very stream off the table and ends it; true where it was there.
+    fn remove(&self, stream: &Arc<LiveStream>, reason: EndReason) -> bool {
+        self.remove_if(stream, reason, || true)
+    }
+
+    /// [`remove`](Self::remove), where `still` holds under the lock of the table, with which a publisher comes back.
+    fn remove_if(
+        &self,
+        stream: &Arc<LiveStream>,
+        reason: EndReason,
+        still: impl FnOnce() -> bool,
+    ) -> bool {
+        {
+            let mut streams = self.streams.write().unwrap_or_else(PoisonError::into_inner);
+            match streams.get(&stream.key) {
+                Some(held) if Arc::ptr_eq(held, stream) && still() => streams.remove(&stream.key),
+                _ => return false,
+            };
+            self.lifecycle
+                .note(Change::Ended(Arc::clone(stream), reason));
+        }
         stream.end(reason);
         self.tell_changes();
         true

@@ -1,7 +1,8 @@
-//! Ending streams whose publishers have fallen silent.
+//! Ending streams whose publishers have fallen silent, or have gone and not come back.
 
 use super::Engine;
 use crate::EndReason;
+use crate::stream::LiveStream;
 use std::sync::Weak;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -12,7 +13,8 @@ const LOOKS_PER_TIMEOUT: u32 = 4;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 
 impl Engine {
-    /// Ends the streams that have brought no frame for their idle timeout; returns how many. Runs by itself where a timeout is set, four times
+    /// Ends the streams that have brought no frame for their idle timeout, and those whose publishers stayed away for longer than their grace
+    /// period; returns how many, with those that wait for their publishers from now on. Runs by itself where a timeout is set, four times
     /// in the shortest of all, and each 10 ms at most; a host calls it to have it done now.
     #[expect(
         clippy::unused_async,
@@ -23,24 +25,41 @@ impl Engine {
     }
 
     fn reap(&self) -> usize {
-        self.end_where(EndReason::Idle, |stream| {
-            let of_app = self
-                .app(&stream.key.app)
-                .ok()
-                .and_then(|app| app.idle_timeout);
-            of_app
-                .or(self.settings.idle_timeout)
-                .is_some_and(|timeout| stream.idle() >= timeout)
-        })
+        let streams: Vec<_> = self.live().values().cloned().collect();
+        let ended = streams.iter().filter(|stream| {
+            let publication = stream.publication();
+            match publication.end_reason() {
+                // It waits for its publisher, or is about to be released.
+                Some(reason) => {
+                    stream.is_given_up() && self.remove_if(stream, reason, || stream.is_given_up())
+                }
+                None => {
+                    self.is_idle(stream)
+                        && self.release(&stream.key, publication.session, EndReason::Idle)
+                }
+            }
+        });
+        ended.count()
     }
 
-    /// The shortest idle timeout in force.
+    fn is_idle(&self, stream: &LiveStream) -> bool {
+        let of_app = self
+            .app(&stream.key.app)
+            .ok()
+            .and_then(|app| app.idle_timeout);
+        of_app
+            .or(self.settings.idle_timeout)
+            .is_some_and(|timeout| stream.idle() >= timeout)
+    }
+
+    /// The shortest idle timeout or grace period in force.
     fn shortest_timeout(&self) -> Option<Duration> {
-        let apps = self.list_apps();
-        let of_apps = apps
-            .iter()
-            .filter_map(|app| self.app(app).ok()?.idle_timeout);
-        of_apps.chain(self.settings.idle_timeout).min()
+        let apps = self.list_apps().into_iter();
+        let of_apps = apps.filter_map(|app| self.app(&app).ok()).flat_map(|app| {
+            let grace = Some(app.publisher_grace).filter(|grace| !grace.is_zero());
+            [app.idle_timeout, grace]
+        });
+        of_apps.flatten().chain(self.settings.idle_timeout).min()
     }
 
     /// Starts the reaper, if there is a timeout, it does not run yet, and there is a runtime to run it on. It ends with the engine.

@@ -1,19 +1,20 @@
 //! The engine as registry: publishing, looking up and playing, each authorised.
 
-use super::Engine;
 use super::lifecycle::Change;
+use super::{AppSpec, Engine};
 use crate::audit::{AuditOutcome, AuditRecord};
 use crate::auth::MAX_CREDENTIAL_BYTES;
 use crate::key::{MAX_NAME_BYTES, truncated};
 use crate::observe::{EventReceiver, ViewerId};
 use crate::playback::ViewerInfo;
-use crate::stream::LiveStream;
+use crate::stream::{LiveStream, Publication};
 use crate::{
     AccessRequest, Action, Credentials, EndReason, EventBus, EventKind, PlayRequest, PlaySession,
     PlaybackRegistry, PublishRegistry, PublishRequest, Result, SessionId, StreamError,
     StreamHandle, StreamKey, Takeover,
 };
 use async_trait::async_trait;
+use std::collections::HashMap;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,6 +23,16 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::task::Poll;
 use tokio_util::sync::CancellationToken;
+
+/// What starting a publish did.
+struct Start {
+    stream: Arc<LiveStream>,
+    publication: Arc<Publication>,
+    /// The stream that it replaced on the table.
+    replaced: Option<Arc<LiveStream>>,
+    /// The publication that it follows on the same stream.
+    before: Option<Arc<Publication>>,
+}
 
 impl Engine {
     /// Asks the authenticator, with a deadline, and records the decision.
@@ -72,7 +83,7 @@ impl Engine {
         decision.map_err(|reason| StreamError::Unauthorized { reason })
     }
 
-    async fn try_start_publish(&self, request: &PublishRequest) -> Result<Arc<LiveStream>> {
+    async fn try_start_publish(&self, request: &PublishRequest) -> Result<StreamHandle> {
         let key = &request.key;
         key.validate()?;
         self.app(&key.app)?;
@@ -84,7 +95,7 @@ impl Engine {
             &request.protocol,
         )
         .await?;
-        let (stream, replaced) = {
+        let start = {
             let mut streams = self.streams.write().unwrap_or_else(PoisonError::into_inner);
             // Under the lock, so that neither `shutdown` nor `remove_app` misses a stream. The application may have been removed while
             // the authenticator thought. (Of the locks, that of the applications is taken last, and never held for another.)
@@ -93,14 +104,12 @@ impl Engine {
             }
             let app = self.app(&key.app)?;
             let takeover = request.takeover.unwrap_or(app.takeover);
-            let is_live = streams
-                .get(key)
-                .is_some_and(|held| held.end_reason().is_none());
-            if is_live && takeover == Takeover::Refuse {
+            let live = streams.get(key).filter(|held| held.end_reason().is_none());
+            if live.is_some_and(|live| !live.is_interrupted()) && takeover == Takeover::Refuse {
                 return Err(StreamError::StreamAlreadyPublishing { key: key.clone() });
             }
             if let Some(limit) = self.settings.max_publishers
-                && !is_live
+                && live.is_none()
             {
                 // Streams that have ended and are yet to be released do not count.
                 let live = streams
@@ -111,28 +120,73 @@ impl Engine {
                     return Err(StreamError::PublisherLimitReached { limit });
                 }
             }
-            let stream = Arc::new(LiveStream::new(
-                key.clone(),
-                SessionId::fresh(),
-                request.protocol.clone(),
-                request.peer,
-                app.limits,
-                Arc::clone(&self.reporter),
-            ));
-            let replaced = streams.insert(key.clone(), Arc::clone(&stream));
-            if let Some(replaced) = &replaced {
-                let replaced = Arc::clone(replaced);
-                self.lifecycle
-                    .note(Change::Ended(replaced, EndReason::Replaced));
+            match live.filter(|live| live.is_resumable()).cloned() {
+                Some(stream) => self.resume(stream, request),
+                None => self.begin(&mut streams, &app, request),
             }
-            self.lifecycle.note(Change::Started(Arc::clone(&stream)));
-            (stream, replaced)
         };
-        if let Some(replaced) = replaced {
+        if let Some(replaced) = start.replaced {
             replaced.end(EndReason::Replaced);
         }
         self.tell_changes();
-        Ok(stream)
+        if let Some(before) = start.before {
+            before.last_call().await;
+        }
+        Ok(StreamHandle::publisher(start.stream, start.publication))
+    }
+
+    /// Puts a new stream on the table.
+    fn begin(
+        &self,
+        streams: &mut HashMap<StreamKey, Arc<LiveStream>>,
+        app: &AppSpec,
+        request: &PublishRequest,
+    ) -> Start {
+        let stream = Arc::new(LiveStream::new(
+            request.key.clone(),
+            SessionId::fresh(),
+            request.protocol.clone(),
+            request.peer,
+            app.limits,
+            app.publisher_grace,
+            Arc::clone(&self.reporter),
+        ));
+        let replaced = streams.insert(request.key.clone(), Arc::clone(&stream));
+        if let Some(replaced) = &replaced {
+            let replaced = Arc::clone(replaced);
+            self.lifecycle
+                .note(Change::Ended(replaced, EndReason::Replaced));
+        }
+        let publication = stream.publication();
+        self.lifecycle.note(Change::Started(
+            Arc::clone(&stream),
+            Arc::clone(&publication),
+        ));
+        Start {
+            stream,
+            publication,
+            replaced,
+            before: None,
+        }
+    }
+
+    /// Lets a publisher go on with a stream that is on the table.
+    fn resume(&self, stream: Arc<LiveStream>, request: &PublishRequest) -> Start {
+        let (before, publication) = stream.resume(request.protocol.clone(), request.peer);
+        if before.take_interruption() {
+            let (stream, before) = (Arc::clone(&stream), Arc::clone(&before));
+            self.lifecycle.note(Change::Interrupted(stream, before));
+        }
+        self.lifecycle.note(Change::Resumed(
+            Arc::clone(&stream),
+            Arc::clone(&publication),
+        ));
+        Start {
+            stream,
+            publication,
+            replaced: None,
+            before: Some(before),
+        }
     }
 
     /// The live stream of `key`.
@@ -219,7 +273,7 @@ fn username_for_report(username: &str) -> String {
 #[async_trait]
 impl PublishRegistry for Engine {
     async fn start_publish_with(&self, request: PublishRequest) -> Result<StreamHandle> {
-        let stream = self
+        let handle = self
             .try_start_publish(&request)
             .await
             .inspect_err(|error| {
@@ -232,7 +286,7 @@ impl PublishRegistry for Engine {
             })?;
         self.ensure_reaper();
         self.awaited.notify_waiters();
-        Ok(StreamHandle::publisher(stream))
+        Ok(handle)
     }
 
     async fn end_session(&self, key: &StreamKey, session: SessionId) -> Result<()> {
@@ -242,7 +296,7 @@ impl PublishRegistry for Engine {
 
     async fn end_publish(&self, key: &StreamKey) -> Result<()> {
         let stream = self.find(key)?;
-        self.release(key, stream.session, EndReason::EndedByHost);
+        self.remove(&stream, EndReason::EndedByHost);
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! What publishers, viewers and hosts hold of a live stream.
 
-use super::live::{LiveStream, Origin, StreamLimits};
+use super::live::{LiveStream, StreamLimits};
+use super::publication::{Origin, Publication};
 use super::qos::Qos;
 use super::rendition::{Packager, Rendition};
 use super::track::StreamMetadata;
@@ -10,6 +11,7 @@ use crate::{EndReason, MediaFrame, MediaKind, Result, SessionId, StreamError, St
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 /// A frame as a subscription hands it out, shared with all other readers.
 pub type SharedFrame = Shared<MediaFrame>;
@@ -20,21 +22,22 @@ pub type SharedFrame = Shared<MediaFrame>;
 #[derive(Clone)]
 pub struct StreamHandle {
     stream: Arc<LiveStream>,
-    may_publish: bool,
+    /// The publish session, where the handle may publish.
+    publication: Option<Arc<Publication>>,
 }
 
 impl StreamHandle {
-    pub(crate) fn publisher(stream: Arc<LiveStream>) -> Self {
+    pub(crate) fn publisher(stream: Arc<LiveStream>, publication: Arc<Publication>) -> Self {
         Self {
             stream,
-            may_publish: true,
+            publication: Some(publication),
         }
     }
 
     pub(crate) fn viewer(stream: Arc<LiveStream>) -> Self {
         Self {
             stream,
-            may_publish: false,
+            publication: None,
         }
     }
 
@@ -43,14 +46,17 @@ impl StreamHandle {
     #[must_use]
     pub fn standalone(key: StreamKey, limits: StreamLimits) -> Self {
         let reporter = Arc::new(Reporter::silent());
-        Self::publisher(Arc::new(LiveStream::new(
+        let stream = Arc::new(LiveStream::new(
             key,
             SessionId::fresh(),
             "host".into(),
             None,
             limits,
+            Duration::ZERO,
             reporter,
-        )))
+        ));
+        let publication = stream.publication();
+        Self::publisher(stream, publication)
     }
 
     pub(crate) fn stream(&self) -> &Arc<LiveStream> {
@@ -63,16 +69,25 @@ impl StreamHandle {
         &self.stream.key
     }
 
-    /// The publish session behind the stream. A stream that is published again gets another one.
+    /// The publish session: the handle's own, where it may publish; else the one that began the stream, which stays the same where the stream
+    /// outlives it (see [`AppSpec::publisher_grace`](crate::AppSpec::publisher_grace)).
     #[must_use]
     pub fn session(&self) -> SessionId {
-        self.stream.session
+        self.publication
+            .as_ref()
+            .map_or(self.stream.session, |publication| publication.session)
     }
 
-    /// Where the stream comes from.
+    /// Where the stream comes from: who publishes it now, or did last.
     #[must_use]
-    pub fn origin(&self) -> &Origin {
-        &self.stream.origin
+    pub fn origin(&self) -> Origin {
+        self.stream.publication().origin.clone()
+    }
+
+    /// Whether the publisher has gone away and the stream waits for it to come back.
+    #[must_use]
+    pub fn is_interrupted(&self) -> bool {
+        self.stream.is_interrupted()
     }
 
     // ---- Publishing ----
@@ -85,24 +100,29 @@ impl StreamHandle {
     /// [`StreamError::LimitExceeded`], [`StreamError::TrackKindChanged`] and [`StreamError::CodecKindMismatch`] where this frame is
     /// refused and the next can go on.
     pub fn publish_frame(&self, frame: MediaFrame) -> Result<usize> {
-        if !self.may_publish {
+        let Some(publication) = &self.publication else {
             return Err(StreamError::NotPublisher(self.key().clone()));
-        }
-        self.stream.publish(frame)
+        };
+        self.stream.publish(publication, frame)
     }
 
     /// Ends the stream, if the handle may publish: subscribers read what is buffered, then see the end. For streams of an engine,
     /// prefer [`PublishSession::finish`](crate::PublishSession::finish), which also frees the name.
     pub fn end(&self) {
-        if self.may_publish {
-            self.stream.end(EndReason::Finished);
+        self.end_for(EndReason::Finished);
+    }
+
+    /// Ends the publish session, where the handle has one.
+    pub(crate) fn end_for(&self, reason: EndReason) {
+        if let Some(publication) = &self.publication {
+            self.stream.end_publication(publication, reason);
         }
     }
 
     /// Waits until a viewer asks for a keyframe. Requests that come while nobody waits count as one. How often its source is asked
     /// is the protocol's to limit. On a handle that may not publish, this waits for ever.
     pub async fn keyframe_requested(&self) {
-        if !self.may_publish {
+        if self.publication.is_none() {
             std::future::pending::<()>().await;
         }
         self.stream.keyframe_wanted.notified().await;
@@ -207,21 +227,27 @@ impl StreamHandle {
         self.stream.log.retained()
     }
 
-    /// Whether the stream can still be published.
+    /// Whether the stream goes on; of a handle that may publish, whether it still may.
     #[must_use]
     pub fn is_live(&self) -> bool {
         self.end_reason().is_none()
     }
 
-    /// Why the stream ended; `None` while it is live.
+    /// Why the stream ended, or the publish session of a handle that has one; `None` while it is live.
     #[must_use]
     pub fn end_reason(&self) -> Option<EndReason> {
-        self.stream.end_reason()
+        match &self.publication {
+            Some(publication) => publication.end_reason(),
+            None => self.stream.end_reason(),
+        }
     }
 
-    /// Waits until the stream ends, and tells why. Cancel-safe.
+    /// Waits until the stream ends, or the publish session of a handle that has one, and tells why. Cancel-safe.
     pub async fn ended(&self) -> EndReason {
-        self.stream.ended.cancelled().await;
+        match &self.publication {
+            Some(publication) => publication.ended.cancelled().await,
+            None => self.stream.ended.cancelled().await,
+        }
         self.end_reason().unwrap_or(EndReason::Finished)
     }
 }
@@ -231,7 +257,7 @@ impl fmt::Debug for StreamHandle {
         f.debug_struct("StreamHandle")
             .field("key", self.key())
             .field("session", &self.session())
-            .field("may_publish", &self.may_publish)
+            .field("may_publish", &self.publication.is_some())
             .field("end_reason", &self.end_reason())
             .finish_non_exhaustive()
     }

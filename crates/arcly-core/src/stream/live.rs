@@ -1,6 +1,7 @@
 //! The state of one live stream, shared by its publisher, its viewers and the engine.
 
 use super::gop_clock::GopClock;
+use super::publication::{Continuity, Origin, Publication};
 use super::qos::Qos;
 use super::rendition::Renditions;
 use super::track::{StreamMetadata, Track};
@@ -15,7 +16,7 @@ use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -53,22 +54,15 @@ impl Default for StreamLimits {
     }
 }
 
-/// Where a stream comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Origin {
-    /// The publisher's protocol.
-    pub protocol: String,
-    /// The publisher's address.
-    pub peer: Option<SocketAddr>,
-    /// When it started.
-    pub started: SystemTime,
-}
-
 pub(crate) struct LiveStream {
     pub(crate) key: StreamKey,
+    /// The session that began it.
     pub(crate) session: SessionId,
-    pub(crate) origin: Origin,
+    /// The session that publishes it now, or did last.
+    publication: ArcSwap<Publication>,
+    /// How long it outlives a publication; zero: not at all.
+    grace: Duration,
+    continuity: Continuity,
     pub(crate) limits: StreamLimits,
     pub(crate) log: Arc<Log<MediaFrame>>,
     pub(crate) renditions: Renditions,
@@ -138,16 +132,20 @@ impl LiveStream {
         protocol: String,
         peer: Option<SocketAddr>,
         limits: StreamLimits,
+        grace: Duration,
         reporter: Arc<Reporter>,
     ) -> Self {
         let started = nanos(reporter.clock.elapsed());
+        let origin = Origin {
+            protocol,
+            peer,
+            started: reporter.clock.wall(),
+        };
         Self {
             session,
-            origin: Origin {
-                protocol,
-                peer,
-                started: reporter.clock.wall(),
-            },
+            publication: ArcSwap::from_pointee(Publication::first(session, origin)),
+            grace,
+            continuity: Continuity::new(),
             limits,
             log: Arc::new(Log::new(limits.retention)),
             renditions: Renditions::default(),
@@ -172,8 +170,13 @@ impl LiveStream {
         }
     }
 
-    pub(crate) fn publish(&self, frame: MediaFrame) -> Result<usize> {
-        if let Some(reason) = self.end_reason() {
+    pub(crate) fn publish(
+        &self,
+        publication: &Publication,
+        mut frame: MediaFrame,
+    ) -> Result<usize> {
+        let _call = self.is_resumable().then(|| publication.call());
+        if let Some(reason) = publication.end_reason() {
             return Err(self.ended_error(reason));
         }
         let (what, max) = if frame.is_config() {
@@ -207,8 +210,18 @@ impl LiveStream {
                 is: frame.kind,
             }));
         }
-        self.last_frame
-            .store(nanos(self.reporter.clock.elapsed()), Ordering::Relaxed);
+        let now = nanos(self.reporter.clock.elapsed());
+        if self.is_resumable() {
+            let resumed = publication.session != self.session;
+            let unusable = resumed
+                && !frame.is_config()
+                && !track.start.admit(publication.session, &mut frame);
+            if unusable {
+                return Ok(self.log.readers());
+            }
+            self.continuity.place(publication, &mut frame, now);
+        }
+        self.last_frame.store(now, Ordering::Relaxed);
         let starts_gop = self.gop_clock.starts_gop(&frame);
         let appended = if frame.is_config() {
             self.set_config(track, &frame);
@@ -222,7 +235,8 @@ impl LiveStream {
             }
         };
         let Ok(appended) = appended else {
-            return Err(self.ended_error(self.end_reason().unwrap_or(EndReason::Finished)));
+            let reason = publication.end_reason().or_else(|| self.end_reason());
+            return Err(self.ended_error(reason.unwrap_or(EndReason::Finished)));
         };
         if appended.truncated {
             self.events.truncated();
@@ -303,14 +317,81 @@ impl LiveStream {
         }
     }
 
-    /// Ends the stream; true where it was live. While the engine shuts down, that is why publishers finish and go away.
-    pub(crate) fn end(&self, reason: EndReason) -> bool {
-        let reason = match reason {
+    // ---- Publications and the end ----
+
+    /// The publication that is under way, or was last.
+    pub(crate) fn publication(&self) -> Arc<Publication> {
+        self.publication.load_full()
+    }
+
+    /// Whether it can outlive a publication.
+    pub(crate) fn is_resumable(&self) -> bool {
+        !self.grace.is_zero()
+    }
+
+    /// Whether it waits for its publisher to come back.
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.end_reason().is_none() && self.publication.load().end_reason().is_some()
+    }
+
+    /// Whether its publisher has stayed away for longer than the grace period.
+    pub(crate) fn is_given_up(&self) -> bool {
+        let now = nanos(self.reporter.clock.elapsed());
+        self.publication
+            .load()
+            .ended_since(now)
+            .is_some_and(|since| since >= self.grace)
+    }
+
+    /// Whether the stream goes on after a publication that ends for `reason`.
+    pub(crate) fn survives(&self, reason: EndReason) -> bool {
+        self.is_resumable() && self.why(reason).may_resume()
+    }
+
+    /// Puts another publication in place of the one before, which ends if it has not. Called under the engine's table lock. Returns both,
+    /// that before first.
+    pub(crate) fn resume(
+        &self,
+        protocol: String,
+        peer: Option<SocketAddr>,
+    ) -> (Arc<Publication>, Arc<Publication>) {
+        let origin = Origin {
+            protocol,
+            peer,
+            started: self.reporter.clock.wall(),
+        };
+        let next = Arc::new(Publication::next(SessionId::fresh(), origin));
+        let before = self.publication.swap(Arc::clone(&next));
+        before.end(EndReason::Replaced, nanos(self.reporter.clock.elapsed()));
+        (before, next)
+    }
+
+    /// Ends a publication, and the stream with it unless that [survives](Self::survives); true where the publication was under way.
+    pub(crate) fn end_publication(&self, publication: &Publication, reason: EndReason) -> bool {
+        let reason = self.why(reason);
+        let first = publication.end(reason, nanos(self.reporter.clock.elapsed()));
+        if first && !self.survives(reason) {
+            self.end(reason);
+        }
+        first
+    }
+
+    /// While the engine shuts down, that is why publishers finish and go away.
+    fn why(&self, reason: EndReason) -> EndReason {
+        match reason {
             EndReason::Finished | EndReason::Dropped if self.reporter.is_shutting_down() => {
                 EndReason::Shutdown
             }
             reason => reason,
-        };
+        }
+    }
+
+    /// Ends the stream and whatever publishes it; true where it was live.
+    pub(crate) fn end(&self, reason: EndReason) -> bool {
+        let reason = self.why(reason);
+        self.publication
+            .load()
+            .end(reason, nanos(self.reporter.clock.elapsed()));
         let first = self.end_reason.set(reason).is_ok();
         if first {
             self.log.close();

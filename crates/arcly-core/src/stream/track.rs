@@ -1,5 +1,6 @@
 //! The tracks of a stream and what is known of each.
 
+use super::publication::TrackStart;
 use super::qos::TrackCounters;
 use crate::{CodecId, MediaFrame, MediaKind, TrackId};
 use arc_swap::ArcSwap;
@@ -108,6 +109,7 @@ pub(super) struct Track {
     pub(super) id: TrackId,
     pub(super) kind: MediaKind,
     pub(super) counters: TrackCounters,
+    pub(super) start: TrackStart,
     info: ArcSwap<TrackInfo>,
 }
 
@@ -117,6 +119,7 @@ impl Track {
             id: frame.track,
             kind: frame.kind,
             counters: TrackCounters::new(),
+            start: TrackStart::new(),
             info: ArcSwap::from_pointee(TrackInfo::new(frame)),
         }
     }
