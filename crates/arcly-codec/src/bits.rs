@@ -7,9 +7,9 @@ use h264_reader::rbsp::{BitRead, BitReader, BitReaderError, BitWrite, BitWriter}
 /// Reads bits, most significant first.
 pub(crate) struct Bits<'a> {
     what: &'static str,
+    data: &'a [u8],
     reader: BitReader<&'a [u8]>,
     consumed: usize,
-    total: usize,
 }
 
 impl<'a> Bits<'a> {
@@ -17,15 +17,55 @@ impl<'a> Bits<'a> {
     pub(crate) fn new(what: &'static str, data: &'a [u8]) -> Self {
         Self {
             what,
+            data,
             reader: BitReader::new(data),
             consumed: 0,
-            total: data.len().saturating_mul(8),
         }
     }
 
     /// How many bits are left.
     pub(crate) const fn left(&self) -> usize {
-        self.total.saturating_sub(self.consumed)
+        self.data
+            .len()
+            .saturating_mul(8)
+            .saturating_sub(self.consumed)
+    }
+
+    /// How many bits were read.
+    pub(crate) const fn consumed(&self) -> usize {
+        self.consumed
+    }
+
+    /// The next `count` bits, at most those that are left, in bytes that start with them; the last one is filled up with zeros. They stay to
+    /// be read.
+    pub(crate) fn peek_bytes(&self, count: usize) -> Vec<u8> {
+        let count = count.min(self.left());
+        let bytes = count.div_ceil(8);
+        let shift = self.consumed % 8;
+        let source = self.data.get(self.consumed / 8..).unwrap_or_default();
+        let mut out: Vec<u8> = if shift == 0 {
+            source.iter().take(bytes).copied().collect()
+        } else {
+            let next = source.iter().skip(1).chain(std::iter::once(&0));
+            let pairs = source.iter().zip(next).take(bytes);
+            pairs.map(|(a, b)| a << shift | b >> (8 - shift)).collect()
+        };
+        if let (Some(last), used @ 1..) = (out.last_mut(), count % 8) {
+            *last &= 0xff << (8 - used);
+        }
+        out
+    }
+
+    /// Skips `count` bits.
+    pub(crate) fn skip(&mut self, count: usize, element: &'static str) -> Result<()> {
+        let bits = u32::try_from(count).ok().filter(|_| count <= self.left());
+        let Some(bits) = bits else {
+            return self.malformed(element, "truncated");
+        };
+        self.consumed += count;
+        self.reader
+            .skip(bits, element)
+            .map_err(|error| self.error(&error))
     }
 
     /// The next `N` bits, at most 32.
@@ -79,6 +119,7 @@ impl<'a> Bits<'a> {
 pub(crate) struct BitsMut {
     what: &'static str,
     writer: BitWriter<Vec<u8>>,
+    written: usize,
 }
 
 impl BitsMut {
@@ -87,6 +128,7 @@ impl BitsMut {
         Self {
             what,
             writer: BitWriter::new(Vec::new()),
+            written: 0,
         }
     }
 
@@ -96,7 +138,24 @@ impl BitsMut {
             what: self.what,
             reason: "a value exceeds its field",
         };
-        self.writer.write::<N, u32>(value).map_err(|_| refused)
+        self.writer.write::<N, u32>(value).map_err(|_| refused)?;
+        self.written += N as usize;
+        Ok(())
+    }
+
+    /// How many bits were written.
+    pub(crate) const fn written(&self) -> usize {
+        self.written
+    }
+
+    /// Appends the first `count` bits of `bytes`.
+    pub(crate) fn write_bits(&mut self, bytes: &[u8], count: usize) -> Result<()> {
+        let (whole, rest) = bytes.split_at_checked(count / 8).unwrap_or((bytes, &[]));
+        for &byte in whole {
+            self.write::<8>(byte.into())?;
+        }
+        let last = rest.first().copied().unwrap_or_default();
+        (0..count % 8).try_for_each(|place| self.write::<1>(u32::from(last >> (7 - place)) & 1))
     }
 
     /// Appends zeros up to the next byte boundary.

@@ -236,7 +236,12 @@ impl AudioSpecificConfig {
                 max: MAX_CONFIG_BYTES,
             });
         }
-        let bits = &mut Bits::new(WHAT, data);
+        Self::read(&mut Bits::new(WHAT, data), true)
+    }
+
+    /// Reads a config from `bits`, with the backward-compatible extension where it may follow: only something that knows the config's
+    /// length can tell.
+    pub(super) fn read(bits: &mut Bits<'_>, may_be_extended: bool) -> Result<Self> {
         let mut object_type = read_object_type(bits)?;
         let sample_rate = sample_rate::read(bits)?;
         let configuration = bits.read::<4>("channelConfiguration")? as u8;
@@ -300,7 +305,7 @@ impl AudioSpecificConfig {
                 });
             }
         }
-        if sbr == SbrSignalling::Implicit {
+        if may_be_extended && sbr == SbrSignalling::Implicit {
             sbr = read_sync_extension(bits).unwrap_or(sbr);
         }
         Ok(Self {
@@ -321,7 +326,13 @@ impl AudioSpecificConfig {
     /// [`CodecError::Unwritable`] where a field has a value that its bits cannot hold;
     /// [`CodecError::LimitExceeded`] where a rate is 0 or above [`MAX_SAMPLE_RATE`](super::MAX_SAMPLE_RATE).
     pub fn to_bytes(&self) -> Result<Bytes> {
-        let bits = &mut BitsMut::new(WHAT);
+        let mut bits = BitsMut::new(WHAT);
+        self.write(&mut bits)?;
+        Ok(bits.finish()?.into())
+    }
+
+    /// Writes the config to `bits`, which must be empty: what is aligned in it is aligned to its start.
+    pub(super) fn write(&self, bits: &mut BitsMut) -> Result<()> {
         let outer = match self.sbr {
             SbrSignalling::Hierarchical { ps: true, .. } => PS,
             SbrSignalling::Hierarchical { ps: false, .. } => SBR,
@@ -372,9 +383,7 @@ impl AudioSpecificConfig {
         if self.object_type.is_error_resilient() {
             bits.write::<2>(self.error_protection.into())?;
         }
-        self.write_sync_extension(bits)?;
-        let bits = std::mem::replace(bits, BitsMut::new(WHAT));
-        Ok(bits.finish()?.into())
+        self.write_sync_extension(bits)
     }
 
     fn write_sync_extension(&self, bits: &mut BitsMut) -> Result<()> {

@@ -6,6 +6,7 @@
 //! | [`ProgramConfig`] | explicit channel layouts | 4.4.1.1, 4.5.1.2 |
 //! | [`AdtsHeader`] | the header before each frame in a transport stream or an `.aac` file | 1.A.3 |
 //! | [`AdtsSplitter`] | frames out of a byte stream, with resynchronisation | 1.A.3.2.1 |
+//! | [`latm`] | the multiplex of MPEG-TS and RTP, and its byte stream LOAS | 1.7 |
 //!
 //! `scuffle-aac` 0.1 was tried first: it reads object type, rate and channel configuration, and nothing that follows
 //! (frame length, SBR and PS signalling, program config), writes nothing, and has no ADTS. So all of it is done here,
@@ -13,6 +14,7 @@
 
 mod adts;
 mod config;
+pub mod latm;
 mod program;
 mod sample_rate;
 mod splitter;
