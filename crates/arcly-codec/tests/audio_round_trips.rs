@@ -184,7 +184,8 @@ proptest! {
             if let Ok(unit) = AccessUnit::parse(&data) {
                 let _ = (unit.channels(), unit.samples(), Dec3::from_access_unit(&unit));
             }
-            prop_assert!(access_units(&data).count() + ts_access_units(&data).count() <= data.len());
+            prop_assert!(access_units(&data).count() <= data.len());
+            prop_assert!(ts_access_units(&data).count() <= data.len());
         }
     }
 

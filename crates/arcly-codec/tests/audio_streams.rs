@@ -198,7 +198,7 @@ fn latm() {
         for (number, unit) in units.iter().enumerate() {
             let frame = writer.loas_frame(&[unit], number == 0).expect("fits");
             let read = reader.read(&frame[3..]).expect("an element");
-            assert_eq!(read.access_units, [unit.clone()]);
+            assert_eq!(&read.access_units, std::slice::from_ref(unit));
         }
         assert_eq!(reader.config(), Some(&config));
     }
