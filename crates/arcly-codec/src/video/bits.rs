@@ -109,6 +109,18 @@ impl<'a> BitReader<'a> {
         i32::try_from(value).map_err(|_| self.malformed(element, "out of range"))
     }
 
+    /// AV1's `uvlc()` (4.10.3): an Exp-Golomb code in which 32 zeros or more stand for the highest value.
+    pub(crate) fn uvlc(&mut self, element: &'static str) -> Result<u32> {
+        let mut zeros = 0;
+        while !self.flag(element)? {
+            zeros += 1;
+        }
+        if zeros >= 32 {
+            return Ok(u32::MAX);
+        }
+        Ok((1 << zeros) - 1 + self.u(zeros, element)?)
+    }
+
     /// The error of an element that has a value it must not have.
     pub(crate) const fn malformed(
         &self,
