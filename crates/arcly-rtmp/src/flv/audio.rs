@@ -1,77 +1,52 @@
-//! AUDIODATA (FLV, E.4.2): AAC and MP3.
+//! AUDIODATA (FLV, E.4.2) and ExAudioTagHeader (Enhanced RTMP v2).
 
-use super::clock::TrackClock;
-use super::tag_reader::Outcome;
+use super::ex_header::ExTag;
+use super::packet::{Coded, Content, FrameType, Packets};
 use crate::Fault;
-use arcly_core::CodecId;
-use arcly_core::codec::aac::AudioSpecificConfig;
+use arcly_core::{CodecId, MediaKind};
 use bytes::Bytes;
 
-/// The audio track of a publication.
-#[derive(Debug, Default)]
-pub(super) struct AudioTrack {
-    pub(super) clock: TrackClock,
-    config: Option<Bytes>,
-    /// Whether the config was not handed out yet.
-    config_is_new: bool,
-}
-
-impl AudioTrack {
-    /// The config that the next frame is the first to need.
-    pub(super) fn take_config(&mut self) -> Option<(CodecId, Bytes)> {
-        if !std::mem::take(&mut self.config_is_new) {
-            return None;
+/// Reads the header of a tag body. An empty one is a period of silence.
+pub(super) fn packets(body: &Bytes) -> Result<Packets, Fault> {
+    let Some(&first) = body.first() else {
+        return Ok(Packets::NONE);
+    };
+    let rest = body.slice(1..);
+    let coded = |codec| {
+        Ok(Packets::one(
+            codec,
+            Content::Coded(Coded::audio(rest.clone())),
+        ))
+    };
+    match first >> 4 {
+        2 | 14 => coded(CodecId::Mp3),
+        // Both are 8 kHz, whatever the rate says, which has no code for it.
+        7 | 8 if first & 1 != 0 => Err(Fault::Unsupported(
+            "stereo G.711 (FLV sound formats 7 and 8); send one channel, or AAC",
+        )),
+        7 => coded(CodecId::Pcma),
+        8 => coded(CodecId::Pcmu),
+        9 => {
+            let tag = ExTag::parse_audio(first, rest)?;
+            Ok(Packets::Enhanced(tag, MediaKind::Audio, FrameType::Inter))
         }
-        self.config.clone().map(|config| (CodecId::Aac, config))
-    }
-
-    /// Reads a tag body.
-    pub(super) fn read(&mut self, body: &Bytes) -> Result<Outcome<(CodecId, Bytes)>, Fault> {
-        let Some(&first) = body.first() else {
-            return Ok(Outcome::Empty);
-        };
-        match first >> 4 {
-            2 | 14 => Ok(mp3(&body.slice(1..))),
-            10 => self.aac(body),
-            format => Err(Fault::Unsupported(unsupported(format))),
-        }
-    }
-
-    /// AACAUDIODATA (FLV, E.4.2.2).
-    fn aac(&mut self, body: &Bytes) -> Result<Outcome<(CodecId, Bytes)>, Fault> {
-        let Some(&packet_type) = body.get(1) else {
-            return Ok(Outcome::Malformed("AAC tag without a packet type"));
-        };
-        let payload = body.slice(2..);
-        if payload.is_empty() {
-            return Ok(Outcome::Empty);
-        }
-        match packet_type {
-            0 => {
-                AudioSpecificConfig::parse(&payload)?;
-                if self.config.as_ref() != Some(&payload) {
-                    // The record outlives the message, which may be larger: it gets bytes of its own.
-                    self.config = Some(Bytes::copy_from_slice(&payload));
-                    self.config_is_new = true;
-                }
-                Ok(Outcome::Nothing)
-            }
-            1 if self.config.is_none() => Ok(Outcome::BeforeConfig),
-            1 => Ok(Outcome::Media((CodecId::Aac, payload))),
-            _ => Ok(Outcome::Malformed("AAC packet type is neither 0 nor 1")),
-        }
+        10 => aac(&rest),
+        format => Err(Fault::Unsupported(unsupported(format))),
     }
 }
 
-/// MP3 needs no config: each frame has a header, which starts with eleven set bits (ISO/IEC 11172-3, 2.4.2.3).
-fn mp3(payload: &Bytes) -> Outcome<(CodecId, Bytes)> {
-    match payload.first_chunk::<2>() {
-        None => Outcome::Empty,
-        Some(&[0xFF, second]) if second & 0xE0 == 0xE0 => {
-            Outcome::Media((CodecId::Mp3, payload.clone()))
-        }
-        Some(_) => Outcome::Malformed("MP3 frame without a sync word"),
-    }
+/// AACAUDIODATA (FLV, E.4.2.2).
+fn aac(rest: &Bytes) -> Result<Packets, Fault> {
+    let Some(&packet_type) = rest.first() else {
+        return Err(Fault::Malformed("AAC tag without a packet type"));
+    };
+    let payload = rest.slice(1..);
+    let content = match packet_type {
+        0 => Content::SequenceStart(payload),
+        1 => Content::Coded(Coded::audio(payload)),
+        _ => return Err(Fault::Malformed("AAC packet type is neither 0 nor 1")),
+    };
+    Ok(Packets::one(CodecId::Aac, content))
 }
 
 /// Why a SoundFormat (FLV, E.4.2.1) is refused.
@@ -81,9 +56,6 @@ fn unsupported(format: u8) -> &'static str {
         1 => "audio codec ADPCM (FLV sound format 1); send AAC",
         3 => "audio codec linear PCM (FLV sound format 3); send AAC",
         4..=6 => "audio codec Nellymoser (FLV sound formats 4 to 6); send AAC",
-        7 => "audio codec G.711 A-law (FLV sound format 7); send AAC",
-        8 => "audio codec G.711 mu-law (FLV sound format 8); send AAC",
-        9 => "Enhanced RTMP audio (FLV sound format 9); send AAC in the legacy form",
         11 => "audio codec Speex (FLV sound format 11); send AAC",
         15 => "device-specific sound (FLV sound format 15); send AAC",
         _ => "audio codec with a reserved FLV sound format; send AAC",
@@ -94,62 +66,49 @@ fn unsupported(format: u8) -> &'static str {
 mod tests {
     use super::*;
 
-    const HEADER: &[u8] = &[0xAF, 0, 0x12, 0x10];
-
-    fn media(payload: &'static [u8]) -> Outcome<(CodecId, Bytes)> {
-        Outcome::Media((CodecId::Aac, Bytes::from_static(payload)))
+    fn read(body: &[u8]) -> Result<Vec<(CodecId, Content)>, Fault> {
+        packets(&Bytes::copy_from_slice(body))?
+            .map(|packet| packet.map(|packet| (packet.codec, packet.content)))
+            .collect()
     }
 
     #[test]
-    fn a_sequence_header_is_announced_once_and_again_when_it_changes() {
-        let mut track = AudioTrack::default();
-        let mut read = |bytes: &'static [u8]| {
-            let outcome = track.read(&Bytes::from_static(bytes));
-            (outcome, track.take_config().map(|(_, config)| config))
-        };
-        assert_eq!(read(&[0xAF, 1, 0x21]), (Ok(Outcome::BeforeConfig), None));
-        let config = Bytes::from_static(&[0x12, 0x10]);
-        assert_eq!(read(HEADER), (Ok(Outcome::Nothing), Some(config)));
-        assert_eq!(read(&[0xAF, 1, 0x21]), (Ok(media(&[0x21])), None));
-        assert_eq!(read(HEADER), (Ok(Outcome::Nothing), None), "a repetition");
-        let changed = Bytes::from_static(&[0x11, 0x90]);
-        assert_eq!(
-            read(&[0xAF, 0, 0x11, 0x90]),
-            (Ok(Outcome::Nothing), Some(changed))
-        );
-    }
-
-    #[test]
-    fn what_cannot_be_read_is_dropped_or_refused() {
-        let mut track = AudioTrack::default();
-        let mut read = |bytes: &'static [u8]| track.read(&Bytes::from_static(bytes));
-        assert_eq!(read(&[]), Ok(Outcome::Empty));
-        assert!(matches!(read(&[0xAF]), Ok(Outcome::Malformed(_))));
-        assert_eq!(
-            read(&[0xAF, 0]),
-            Ok(Outcome::Empty),
-            "some encoders send an empty header first"
-        );
-        assert!(matches!(read(&[0xAF, 0, 0xFF]), Err(Fault::Codec(_))));
-        assert!(matches!(read(&[0xAF, 7, 1]), Ok(Outcome::Malformed(_))));
-        assert!(matches!(read(&[0x2F, 0, 0, 0]), Ok(Outcome::Malformed(_))));
-        for format in (0..16).filter(|format| ![2, 10, 14].contains(format)) {
-            let body = Bytes::copy_from_slice(&[format << 4, 0, 0]);
-            assert!(
-                matches!(track.read(&body), Err(Fault::Unsupported(_))),
-                "{format}"
-            );
+    fn each_format_that_is_carried() {
+        for (tag, codec) in [
+            (&[0x2F, 0xFF][..], CodecId::Mp3),
+            (&[0xE2, 0xFF], CodecId::Mp3),
+            (&[0x72, 0xFF], CodecId::Pcma),
+            (&[0x82, 0xFF], CodecId::Pcmu),
+            (&[0xAF, 1, 0xFF], CodecId::Aac),
+            (b"\x91Opus\xff", CodecId::Opus),
+            (b"\x91ac-3\xff", CodecId::Ac3),
+            (b"\x91ec-3\xff", CodecId::Eac3),
+            (b"\x91fLaC\xff", CodecId::Flac),
+            (b"\x91mp4a\xff", CodecId::Aac),
+            (b"\x91.mp3\xff", CodecId::Mp3),
+        ] {
+            let payload = Bytes::from_static(&[0xFF]);
+            let coded = Content::Coded(Coded::audio(payload));
+            assert_eq!(read(tag), Ok(vec![(codec, coded)]), "{tag:x?}");
         }
+        let config = Content::SequenceStart(Bytes::from_static(&[0x12, 0x10]));
+        assert_eq!(
+            read(&[0xAF, 0, 0x12, 0x10]),
+            Ok(vec![(CodecId::Aac, config)])
+        );
+        assert_eq!(read(&[]), Ok(vec![]));
     }
 
     #[test]
-    fn mp3_passes_without_a_config() {
-        let mut track = AudioTrack::default();
-        let frame = Bytes::from_static(&[0xFF, 0xFB, 0x90, 0x64]);
-        assert_eq!(
-            track.read(&Bytes::from_static(&[0x2F, 0xFF, 0xFB, 0x90, 0x64])),
-            Ok(Outcome::Media((CodecId::Mp3, frame)))
-        );
-        assert_eq!(track.take_config(), None);
+    fn what_cannot_be_read_is_malformed_or_refused() {
+        assert!(matches!(read(&[0xAF]), Err(Fault::Malformed(_))));
+        assert!(matches!(read(&[0xAF, 7, 1]), Err(Fault::Malformed(_))));
+        assert!(matches!(read(b"\x91Opu"), Err(Fault::Malformed(_))));
+        assert!(matches!(read(b"\x91hvc1x"), Err(Fault::Unsupported(_))));
+        assert!(matches!(read(&[0x73, 0]), Err(Fault::Unsupported(_))));
+        for format in (0..16).filter(|format| ![2, 7, 8, 9, 10, 14].contains(format)) {
+            let result = read(&[format << 4, 0, 0]);
+            assert!(matches!(result, Err(Fault::Unsupported(_))), "{format}");
+        }
     }
 }

@@ -1,205 +1,127 @@
-//! H.264 in FLV: the avcC record and length-prefixed access units.
+//! What is H.264's own in [`NalTrack`](super::nal_track::NalTrack).
 
-use super::tag_reader::Outcome;
-use crate::Fault;
+use super::nal_track::NalConfig;
+use arcly_core::codec::Result as CodecResult;
 use arcly_core::codec::h264::{
-    AvcDecoderConfig, LengthSize, NalFilter, NalHeader, NalUnitType, length_prefixed,
+    AccessUnitInfo, AvcDecoderConfig, LengthSize, NalFilter, NalHeader, NalUnitType,
+    length_prefixed,
 };
 use bytes::Bytes;
 
-/// The codec state of an H.264 track.
-#[derive(Debug, Default)]
-pub(super) struct AvcTrack {
-    config: Option<Config>,
-    /// Whether the config was not handed out yet.
-    config_is_new: bool,
-}
+impl NalConfig for AvcDecoderConfig {
+    fn parse(record: &Bytes) -> CodecResult<Self> {
+        Self::parse(record)
+    }
 
-#[derive(Debug)]
-struct Config {
-    /// The length size of the samples that come, which the published record need not share.
-    length_size: LengthSize,
-    /// The config in force, with 4-byte lengths.
-    parsed: AvcDecoderConfig,
-    /// Its record.
-    record: Bytes,
-}
+    fn take_length_size(&mut self) -> LengthSize {
+        std::mem::replace(&mut self.length_size, LengthSize::Four)
+    }
 
-/// An access unit in the shape of the bus.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct AccessUnit {
-    pub(super) payload: Bytes,
-    pub(super) composition_millis: i32,
-    pub(super) keyframe: bool,
-    pub(super) disposable: bool,
-    /// Whether parameter sets in it changed the config.
-    pub(super) in_band_config: bool,
-}
+    fn to_bytes(&self) -> CodecResult<Bytes> {
+        self.to_bytes()
+    }
 
-impl AvcTrack {
-    /// The record that the next frame is the first to need.
-    pub(super) fn take_config(&mut self) -> Option<Bytes> {
-        if !std::mem::take(&mut self.config_is_new) {
-            return None;
+    fn is_parameter_set(nal: &[u8]) -> bool {
+        let unit_type = NalHeader::of(nal).map(|header| header.unit_type);
+        matches!(unit_type, Some(NalUnitType::Sps | NalUnitType::Pps))
+    }
+
+    fn contains(&self, nal: &[u8]) -> bool {
+        self.sps.iter().chain(&self.pps).any(|set| set == nal)
+    }
+
+    fn with_parameter_sets(&self, sets: &[&[u8]]) -> Option<Self> {
+        let (mut sps, mut pps) = (self.sps.clone(), self.pps.clone());
+        for nal in sets {
+            match NalHeader::of(nal)?.unit_type {
+                NalUnitType::Sps => replace(&mut sps, nal),
+                _ => replace(&mut pps, nal),
+            }
         }
-        self.config.as_ref().map(|config| config.record.clone())
+        Self::from_parameter_sets(sps, pps).ok()
     }
 
-    /// Takes the AVCDecoderConfigurationRecord of a sequence header.
-    pub(super) fn sequence_header(&mut self, record: &Bytes) -> Result<(), Fault> {
-        // The record outlives the message: it gets bytes of its own.
-        let mut parsed = AvcDecoderConfig::parse(&Bytes::copy_from_slice(record))?;
-        let length_size = parsed.length_size;
-        parsed.length_size = LengthSize::Four;
-        self.set_config(length_size, parsed)?;
-        Ok(())
+    fn normalize(access_unit: &Bytes, size: LengthSize) -> CodecResult<Bytes> {
+        length_prefixed::normalize(access_unit, size, NalFilter::SAMPLE)
     }
 
-    /// Brings an access unit into the shape of the bus.
-    pub(super) fn access_unit(&mut self, payload: &Bytes) -> Result<Outcome<AccessUnit>, Fault> {
-        let Some(config) = &self.config else {
-            return Ok(Outcome::BeforeConfig);
+    /// A keyframe by its bits is one whatever its tag says. One by its tag alone is believed where its slices are all intra or it
+    /// has a recovery point: encoders that refresh gradually, or do not tell of their open GOPs, offer nothing better to
+    /// join at.
+    fn classify(&self, access_unit: &[u8], flagged_key: bool) -> (bool, bool) {
+        let Ok(info) = AccessUnitInfo::of_length_prefixed(access_unit, LengthSize::Four) else {
+            return (flagged_key, false);
         };
-        let length_size = config.length_size;
-        let mut kinds = Kinds::default();
-        for nal in length_prefixed::nal_units(payload, length_size) {
-            let Ok(nal) = nal else {
-                return Ok(Outcome::Malformed(
-                    "NAL unit lengths do not fit the access unit",
-                ));
-            };
-            kinds.add(nal);
-        }
-        let in_band_config =
-            kinds.has_parameter_sets && self.take_parameter_sets(payload, length_size)?;
-        let Ok(payload) = length_prefixed::normalize(payload, length_size, NalFilter::SAMPLE)
-        else {
-            return Ok(Outcome::Malformed(
-                "access unit exceeds what H.264 decoders take",
-            ));
-        };
-        if payload.is_empty() {
-            return Ok(Outcome::Empty);
-        }
-        Ok(Outcome::Media(AccessUnit {
-            payload,
-            composition_millis: 0,
-            keyframe: kinds.has_idr,
-            disposable: kinds.has_slices && !kinds.has_reference_slices,
-            in_band_config,
-        }))
-    }
-
-    /// Puts the parameter sets of an access unit in the place of those with the same id; true where that changed the
-    /// config. Sets that make no valid config are left out of account: the decoder may still live without them.
-    fn take_parameter_sets(
-        &mut self,
-        payload: &Bytes,
-        length_size: LengthSize,
-    ) -> Result<bool, Fault> {
-        let Some(config) = &self.config else {
-            return Ok(false);
-        };
-        let mut sps = config.parsed.sps.clone();
-        let mut pps = config.parsed.pps.clone();
-        let mut changed = false;
-        for nal in length_prefixed::nal_units(payload, length_size).flatten() {
-            changed |= match NalHeader::of(nal).map(|header| header.unit_type) {
-                Some(NalUnitType::Sps) => replace(&mut sps, nal),
-                Some(NalUnitType::Pps) => replace(&mut pps, nal),
-                _ => false,
-            };
-        }
-        if !changed {
-            return Ok(false);
-        }
-        match AvcDecoderConfig::from_parameter_sets(sps, pps) {
-            Ok(parsed) => self.set_config(length_size, parsed),
-            Err(_) => Ok(false),
-        }
-    }
-
-    /// True where the record differs from the one in force.
-    fn set_config(
-        &mut self,
-        length_size: LengthSize,
-        parsed: AvcDecoderConfig,
-    ) -> Result<bool, Fault> {
-        let record = parsed.to_bytes()?;
-        let changed = self
-            .config
-            .as_ref()
-            .is_none_or(|config| config.record != record);
-        self.config_is_new |= changed;
-        self.config = Some(Config {
-            length_size,
-            parsed,
-            record,
-        });
-        Ok(changed)
+        let believable =
+            || info.slices > 0 && (info.recovery_point.is_some() || is_intra(access_unit));
+        let keyframe = info.is_keyframe() || flagged_key && believable();
+        (keyframe, info.is_disposable())
     }
 }
 
-/// What kinds of NAL units an access unit has.
-#[derive(Debug, Default)]
-struct Kinds {
-    has_idr: bool,
-    has_slices: bool,
-    has_reference_slices: bool,
-    has_parameter_sets: bool,
-}
-
-impl Kinds {
-    fn add(&mut self, nal: &[u8]) {
-        let Some(header) = NalHeader::of(nal) else {
-            return;
-        };
-        self.has_idr |= header.unit_type == NalUnitType::IdrSlice;
-        self.has_parameter_sets |= header.unit_type.is_parameter_set();
-        if header.unit_type.is_vcl() {
-            self.has_slices = true;
-            self.has_reference_slices |= header.ref_idc != 0;
-        }
-    }
-}
-
-/// Puts `nal` in the place of the set with its id, or at the end; false where it stands there already.
-fn replace(sets: &mut Vec<Bytes>, nal: &[u8]) -> bool {
-    if sets.iter().any(|set| set == nal) {
-        return false;
-    }
+/// Puts `nal` in the place of the set with its id, or at the end.
+fn replace(sets: &mut Vec<Bytes>, nal: &[u8]) {
     let id = parameter_set_id(nal);
     let new = Bytes::copy_from_slice(nal);
     match sets.iter_mut().find(|set| parameter_set_id(set) == id) {
         Some(set) => *set = new,
         None => sets.push(new),
     }
-    true
 }
 
-/// `seq_parameter_set_id` or `pic_parameter_set_id`: the first ue(v) of the set (ITU-T H.264, 7.3.2.1.1 and 7.3.2.2),
-/// which is too near its start to be touched by emulation prevention unless the set is broken anyway.
+/// `seq_parameter_set_id` or `pic_parameter_set_id`: the first ue(v) of the set (ITU-T H.264, 7.3.2.1.1 and 7.3.2.2).
 fn parameter_set_id(nal: &[u8]) -> Option<u32> {
     let skipped = match NalHeader::of(nal)?.unit_type {
         NalUnitType::Sps => 4,
         _ => 1,
     };
-    let mut word = [0; 4];
-    for (to, from) in word.iter_mut().zip(nal.get(skipped..)?) {
+    let mut word = first_word(nal.get(skipped..)?);
+    read_ue(&mut word)
+}
+
+/// Whether the picture's slices say that they are intra: `slice_type` 2, 4, 7 or 9 (ITU-T H.264, 7.3.3 and Table 7-6).
+fn is_intra(access_unit: &[u8]) -> bool {
+    let slices = length_prefixed::nal_units(access_unit, LengthSize::Four)
+        .flatten()
+        .filter(|nal| NalHeader::of(nal).is_some_and(|header| header.unit_type.is_vcl()));
+    let mut types = slices.map(|nal| {
+        let mut word = first_word(nal.get(1..).unwrap_or_default());
+        let _first_mb_in_slice = read_ue(&mut word)?;
+        read_ue(&mut word)
+    });
+    types.all(|slice_type| matches!(slice_type, Some(2 | 4 | 7 | 9)))
+}
+
+/// The first eight bytes, or zeros behind the end. What is read of them is too near the start to be touched by emulation
+/// prevention, unless it is broken anyway.
+fn first_word(bytes: &[u8]) -> u64 {
+    let mut word = [0; 8];
+    for (to, from) in word.iter_mut().zip(bytes) {
         *to = *from;
     }
-    let word = u32::from_be_bytes(word);
-    // ue(v) (9.1): as many bits after the first 1 as zeros before it. Ids stop at 255, so at 17 bits.
+    u64::from_be_bytes(word)
+}
+
+/// Takes ue(v) (ITU-T H.264, 9.1) off the front of a word: as many bits after the first 1 as zeros before it. Numbers that
+/// are of use here need no more than 14 zeros: macroblocks stop at 139 264.
+fn read_ue(word: &mut u64) -> Option<u32> {
     let zeros = word.leading_zeros();
-    if zeros > 8 {
+    if zeros > 17 {
         return None;
     }
-    Some((word >> (31 - 2 * zeros)) - 1)
+    let length = 2 * zeros + 1;
+    let value = *word >> (64 - length);
+    *word <<= length;
+    u32::try_from(value - 1).ok()
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::codec_state::{AccessUnit, CodecState, Outcome};
+    use super::super::nal_track::NalTrack;
+    use super::super::packet::Coded;
     use super::*;
+    use crate::Fault;
 
     // x264 r3095, 320x240, High and 640x360, High.
     const SPS: &[u8] = b"\x67\x64\x00\x0d\xac\xd9\x41\x41\xfb\x01\x10\x00\x00\x03\x00\x10\x00\x00\x03\x03\x20\xf1\x42\x99\x60";
@@ -233,16 +155,26 @@ mod tests {
         bytes.into()
     }
 
+    type AvcTrack = NalTrack<AvcDecoderConfig>;
+
+    fn coded(payload: &Bytes, flagged_key: bool) -> Coded {
+        Coded {
+            payload: payload.clone(),
+            composition: 0,
+            flagged_key,
+        }
+    }
+
     fn track(length_size: u8) -> AvcTrack {
         let mut track = AvcTrack::default();
         track
-            .sequence_header(&record(length_size))
+            .sequence_start(&record(length_size))
             .expect("a valid record");
         track
     }
 
     fn media(track: &mut AvcTrack, payload: &Bytes) -> AccessUnit {
-        match track.access_unit(payload) {
+        match track.coded(&coded(payload, false)) {
             Ok(Outcome::Media(unit)) => unit,
             other => panic!("{other:?}"),
         }
@@ -300,7 +232,7 @@ mod tests {
     fn a_repeated_sequence_header_is_not_announced() {
         let mut track = track(4);
         assert!(track.take_config().is_some());
-        track.sequence_header(&record(4)).expect("valid");
+        track.sequence_start(&record(4)).expect("valid");
         assert_eq!(track.take_config(), None);
     }
 
@@ -316,6 +248,27 @@ mod tests {
     }
 
     #[test]
+    fn keyframes_are_what_the_bits_say() {
+        let mut track = track(4);
+        let mut key = |nals: &[&[u8]], flagged_key| {
+            let outcome = track.coded(&coded(&unit(4, nals), flagged_key));
+            matches!(outcome, Ok(Outcome::Media(unit)) if unit.keyframe)
+        };
+        assert!(key(&[&[0x65, 0x88]], false), "an IDR picture");
+        // first_mb_in_slice 0, slice_type 7 (I) and 5 (P).
+        assert!(key(&[&[0x41, 0b1000_1000, 0]], true), "I, and flagged");
+        assert!(!key(&[&[0x41, 0b1000_1000, 0]], false), "I alone");
+        assert!(!key(&[&[0x41, 0b1001_1000, 0]], true), "P, flagged wrongly");
+        // Recovery point SEI: 3 frames until the picture is whole.
+        let recovery = &[0x06, 6, 1, 0b0010_0100, 0x80][..];
+        assert!(
+            key(&[recovery, &[0x41, 0b1001_1000, 0]], true),
+            "gradual refresh"
+        );
+        assert!(!key(&[&[0x06, 0x80]], true), "no picture");
+    }
+
+    #[test]
     fn lengths_that_lie_are_dropped() {
         let mut track = track(4);
         for bytes in [
@@ -323,11 +276,11 @@ mod tests {
             &[0, 0, 0, 2, 0x65],
             &[0xFF, 0xFF, 0xFF, 0xFF, 0x65],
         ] {
-            let outcome = track.access_unit(&Bytes::copy_from_slice(bytes));
-            assert!(matches!(outcome, Ok(Outcome::Malformed(_))), "{outcome:?}");
+            let outcome = track.coded(&coded(&Bytes::copy_from_slice(bytes), false));
+            assert!(matches!(outcome, Err(Fault::Malformed(_))), "{outcome:?}");
         }
         assert_eq!(
-            track.access_unit(&unit(4, &[&[0x09, 0xF0]])),
+            track.coded(&coded(&unit(4, &[&[0x09, 0xF0]]), false)),
             Ok(Outcome::Empty)
         );
     }

@@ -1,17 +1,19 @@
-//! From the 32-bit millisecond timestamps of tags to a timeline that only goes forward.
+//! From the 32-bit millisecond timestamps of tags, and the nanoseconds that Enhanced RTMP adds, to a timeline that only goes
+//! forward.
 
 use super::Notice;
-use arcly_core::{Timestamp, TimestampUnwrapper};
+use super::write_clock::nanos_to_ticks;
+use arcly_core::{TimeDelta, Timestamp, TimestampUnwrapper};
 
 /// Bits of the counter. The format has 32, but ffmpeg masks to 31, and 2^31 divides 2^32: unwrapping modulo 2^31
 /// follows both, and only mistakes steps of more than 2^30 ms, twelve days.
 const COUNTER_BITS: u32 = 31;
 
 /// A step back within a track by at most this is jitter: the frame's DTS is held at the track's last.
-const JITTER_MILLIS: i64 = 1_000;
+const JITTER: TimeDelta = TimeDelta::from_millis(1_000);
 
 /// A step forward of the whole publication by more than this is a break: the source paused, or frames are missing.
-const GAP_MILLIS: i64 = 10_000;
+const GAP: TimeDelta = TimeDelta::from_millis(10_000);
 
 /// The timeline of one publication.
 ///
@@ -24,47 +26,39 @@ const GAP_MILLIS: i64 = 10_000;
 #[derive(Debug)]
 pub(super) struct Clock {
     counter: TimestampUnwrapper,
-    /// What is added to the counter since the source restarted, in milliseconds.
-    offset: i64,
+    /// What is added to the counter since the source restarted.
+    offset: TimeDelta,
     /// The latest DTS over all tracks.
-    latest: Option<i64>,
+    latest: Option<Timestamp>,
+    /// The tracks, by the index that [`add_track`](Self::add_track) gave.
+    tracks: Vec<TrackClock>,
 }
 
 /// The part of a track.
 #[derive(Debug, Default)]
 pub(super) struct TrackClock {
-    last: Option<i64>,
+    last: Option<Timestamp>,
     /// The time of the track's config, where that was announced before its first frame.
-    floor: Option<i64>,
+    floor: Option<Timestamp>,
     /// When the header of that config was to take effect, as its tag says.
-    header: Option<i64>,
+    header: Option<Timestamp>,
     discontinuity: bool,
 }
 
 impl TrackClock {
-    /// The track's next frame does not follow on its last.
-    pub(super) fn mark_discontinuity(&mut self) {
-        self.discontinuity = true;
-    }
-
     /// Nothing of the track comes before `dts` any more.
-    pub(super) fn hold(&mut self, dts: i64) {
+    pub(super) fn hold(&mut self, dts: Timestamp) {
         self.last = self.last.max(Some(dts));
-    }
-
-    /// Whether the track has had neither a frame nor an announced config.
-    pub(super) fn is_new(&self) -> bool {
-        self.last.is_none() && self.floor.is_none()
     }
 }
 
 /// When a media tag is to be decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stamp {
-    /// The DTS for the bus, in milliseconds: never before the track's last.
-    pub(super) dts: i64,
+    /// The DTS for the bus: never before the track's last.
+    pub(super) dts: Timestamp,
     /// The DTS that the tag asks for, from which its PTS counts.
-    pub(super) nominal: i64,
+    pub(super) nominal: Timestamp,
     /// Whether the frame is the first of its track after a break.
     pub(super) discontinuity: bool,
     /// What was remarkable about it.
@@ -72,19 +66,15 @@ pub(super) struct Stamp {
 }
 
 impl Stamp {
-    pub(super) fn dts(&self) -> Timestamp {
-        Timestamp::from_millis(self.dts)
-    }
-
     /// The PTS of a frame composed `offset` milliseconds after its decoding.
     pub(super) fn pts(&self, offset: i32) -> Timestamp {
-        let pts = self.nominal.saturating_add(offset.into());
+        let pts = self.nominal + TimeDelta::from_millis(offset.into());
         // A held DTS must not overtake the PTS. A negative offset that the sender chose is passed on.
-        Timestamp::from_millis(if self.dts == self.nominal {
+        if self.dts == self.nominal {
             pts
         } else {
             pts.max(self.dts)
-        })
+        }
     }
 }
 
@@ -92,43 +82,46 @@ impl Default for Clock {
     fn default() -> Self {
         Self {
             counter: TimestampUnwrapper::new(COUNTER_BITS),
-            offset: 0,
+            offset: TimeDelta::ZERO,
             latest: None,
+            tracks: Vec::new(),
         }
     }
 }
 
 impl Clock {
-    /// Places the media tag with timestamp `raw` of the track `tracks[track]`.
-    pub(super) fn media(
-        &mut self,
-        tracks: &mut [&mut TrackClock],
-        track: usize,
-        raw: u32,
-    ) -> Stamp {
-        let mut nominal = self.counter.unwrap(raw.into()).saturating_add(self.offset);
-        let last = tracks.get(track).and_then(|track| track.last);
+    /// Adds a track. They are counted from 0.
+    pub(super) fn add_track(&mut self) {
+        self.tracks.push(TrackClock::default());
+    }
+
+    /// Places the media tag with timestamp `raw` of a track, `nanos` nanoseconds after the millisecond.
+    pub(super) fn media(&mut self, track: usize, raw: u32, nanos: u32) -> Stamp {
+        let millis = Timestamp::from_millis(self.counter.unwrap(raw.into()));
+        let mut nominal = millis + TimeDelta::from_raw(nanos_to_ticks(nanos)) + self.offset;
+        let last = self.tracks.get(track).and_then(|track| track.last);
         let latest = self.latest.unwrap_or(nominal);
         let mut notice = None;
-        if last.is_some_and(|last| nominal < last.saturating_sub(JITTER_MILLIS)) {
+        if last.is_some_and(|last| nominal < last - JITTER) {
             notice = Some(Notice::ClockRestarted);
-            self.offset = self.offset.saturating_add(latest.saturating_sub(nominal));
+            self.offset = self.offset + latest.since(nominal);
             nominal = latest;
-        } else if nominal > latest.saturating_add(GAP_MILLIS) {
+        } else if nominal > latest + GAP {
             notice = Some(Notice::TimestampGap);
         }
         if notice.is_some() {
-            for track in tracks.iter_mut() {
+            for track in &mut self.tracks {
                 track.discontinuity = true;
             }
         }
-        let floor = tracks.get(track).and_then(|track| last.max(track.floor));
+        let track = self.tracks.get_mut(track);
+        let floor = track.as_ref().and_then(|track| last.max(track.floor));
         let dts = floor.map_or(nominal, |floor| floor.max(nominal));
         if dts != nominal {
             notice = Some(Notice::TimestampBackwards);
         }
         self.latest = Some(latest.max(dts));
-        let discontinuity = tracks.get_mut(track).is_some_and(|track| {
+        let discontinuity = track.is_some_and(|track| {
             track.last = Some(dts);
             std::mem::take(&mut track.discontinuity)
         });
@@ -140,46 +133,59 @@ impl Clock {
         }
     }
 
+    /// The track's next frame does not follow on its last.
+    pub(super) fn mark_discontinuity(&mut self, track: usize) {
+        if let Some(track) = self.tracks.get_mut(track) {
+            track.discontinuity = true;
+        }
+    }
+
+    /// Whether the track has had neither a frame nor an announced config.
+    pub(super) fn is_new(&self, track: usize) -> bool {
+        self.tracks
+            .get(track)
+            .is_some_and(|track| track.last.is_none() && track.floor.is_none())
+    }
+
     /// Keeps the timestamp of a sequence header.
-    pub(super) fn header(&self, track: &mut TrackClock, raw: u32) {
-        track.header = Some(self.nominal(raw));
+    pub(super) fn header(&mut self, track: usize, raw: u32) {
+        let nominal = self.nominal(raw);
+        if let Some(track) = self.tracks.get_mut(track) {
+            track.header = Some(nominal);
+        }
     }
 
     /// Places the config of a track that has had no frame, when another track is at `now`: at the time its tag says where
     /// that is within 10 s before, else one second before, as the track may lag behind the other.
-    pub(super) fn announce(&self, track: &mut TrackClock, now: i64) -> Timestamp {
-        let early = now.saturating_sub(JITTER_MILLIS);
-        let dts = match track.header {
-            Some(header) if header.abs_diff(now) <= GAP_MILLIS.unsigned_abs() => header.min(now),
-            _ => early,
+    pub(super) fn announce(&mut self, track: usize, now: Timestamp) -> Timestamp {
+        let track = self.tracks.get_mut(track);
+        let header = track.as_ref().and_then(|track| track.header);
+        let dts = match header {
+            Some(header) if header.since(now).abs() <= GAP => header.min(now),
+            _ => now - JITTER,
         };
-        track.floor = Some(dts);
-        Timestamp::from_millis(dts)
+        if let Some(track) = track {
+            track.floor = Some(dts);
+        }
+        dts
     }
 
     /// Places a data tag. Many senders stamp metadata with 0 at any time, so it moves no clock and stays within 10 s of
     /// the media.
     pub(super) fn data(&self, track: &mut TrackClock, raw: u32) -> Timestamp {
-        let nominal = self
-            .counter
-            .clone()
-            .unwrap(raw.into())
-            .saturating_add(self.offset);
+        let nominal = self.nominal(raw);
         let near = match self.latest {
-            Some(latest) if nominal.abs_diff(latest) > GAP_MILLIS.unsigned_abs() => latest,
+            Some(latest) if nominal.since(latest).abs() > GAP => latest,
             _ => nominal,
         };
         let dts = track.last.map_or(near, |last| last.max(near));
         track.last = Some(dts);
-        Timestamp::from_millis(dts)
+        dts
     }
 
     /// The time of a tag that moves no clock.
-    fn nominal(&self, raw: u32) -> i64 {
-        self.counter
-            .clone()
-            .unwrap(raw.into())
-            .saturating_add(self.offset)
+    fn nominal(&self, raw: u32) -> Timestamp {
+        Timestamp::from_millis(self.counter.clone().unwrap(raw.into())) + self.offset
     }
 
     /// Whether a media tag was placed.
@@ -193,21 +199,55 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    #[derive(Default)]
-    struct Two {
-        clock: Clock,
-        video: TrackClock,
-        audio: TrackClock,
+    const VIDEO: usize = 0;
+    const AUDIO: usize = 1;
+
+    /// A clock with a video and an audio track, told in milliseconds.
+    struct Two(Clock);
+
+    /// What tests look at of a [`Stamp`], in milliseconds.
+    #[derive(Debug)]
+    struct Placed {
+        dts: i64,
+        nominal: i64,
+        discontinuity: bool,
+        notice: Option<Notice>,
+        stamp: Stamp,
+    }
+
+    impl Placed {
+        fn pts(&self, offset: i32) -> Timestamp {
+            self.stamp.pts(offset)
+        }
+    }
+
+    impl Default for Two {
+        fn default() -> Self {
+            let mut clock = Clock::default();
+            clock.add_track();
+            clock.add_track();
+            Self(clock)
+        }
     }
 
     impl Two {
-        fn video(&mut self, raw: u32) -> Stamp {
-            self.clock
-                .media(&mut [&mut self.video, &mut self.audio], 0, raw)
+        fn place(&mut self, track: usize, raw: u32) -> Placed {
+            let stamp = self.0.media(track, raw, 0);
+            Placed {
+                dts: stamp.dts.as_millis(),
+                nominal: stamp.nominal.as_millis(),
+                discontinuity: stamp.discontinuity,
+                notice: stamp.notice,
+                stamp,
+            }
         }
-        fn audio(&mut self, raw: u32) -> Stamp {
-            self.clock
-                .media(&mut [&mut self.video, &mut self.audio], 1, raw)
+
+        fn video(&mut self, raw: u32) -> Placed {
+            self.place(VIDEO, raw)
+        }
+
+        fn audio(&mut self, raw: u32) -> Placed {
+            self.place(AUDIO, raw)
         }
     }
 
@@ -292,11 +332,11 @@ mod tests {
     fn a_config_ahead_of_its_track_holds_no_frame_back() {
         let announced_at = |header: u32, video: u32| {
             let mut two = Two::default();
-            two.clock.header(&mut two.audio, header);
-            assert!(two.audio.is_new());
-            let now = two.video(video).dts;
-            let at = two.clock.announce(&mut two.audio, now).as_millis();
-            assert!(!two.audio.is_new());
+            two.0.header(AUDIO, header);
+            assert!(two.0.is_new(AUDIO));
+            let now = two.video(video).stamp.dts;
+            let at = two.0.announce(AUDIO, now).as_millis();
+            assert!(!two.0.is_new(AUDIO));
             (at, two)
         };
         let (at, mut two) = announced_at(0, 40);
@@ -315,20 +355,32 @@ mod tests {
         let mut two = Two::default();
         let mut data = TrackClock::default();
         two.video(3_600_000);
+        assert_eq!(two.0.data(&mut data, 0), Timestamp::from_millis(3_600_000));
         assert_eq!(
-            two.clock.data(&mut data, 0),
-            Timestamp::from_millis(3_600_000)
-        );
-        assert_eq!(
-            two.clock.data(&mut data, 3_600_100),
+            two.0.data(&mut data, 3_600_100),
             Timestamp::from_millis(3_600_100)
         );
         assert_eq!(
-            two.clock.data(&mut data, 3_600_050),
+            two.0.data(&mut data, 3_600_050),
             Timestamp::from_millis(3_600_100)
         );
         let next = two.video(3_600_040);
         assert_eq!((next.dts, next.notice), (3_600_040, None));
+    }
+
+    #[test]
+    fn nanoseconds_are_added_exactly_and_never_turn_a_track_back() {
+        let mut clock = Clock::default();
+        clock.add_track();
+        // The fifth frame of 30000/1001 a second: 166.833333 ms.
+        let at = Timestamp::from_ticks(5 * 1_001, 30_000);
+        assert_eq!(clock.media(0, 166, 833_333).dts, at);
+        let held = clock.media(0, 166, 0);
+        assert_eq!(
+            (held.dts, held.notice),
+            (at, Some(Notice::TimestampBackwards))
+        );
+        assert_eq!(clock.media(0, 167, 0).dts, Timestamp::from_millis(167));
     }
 
     proptest! {

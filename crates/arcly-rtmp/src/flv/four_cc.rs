@@ -35,10 +35,6 @@ pub(crate) fn codec_named(name: &str) -> Option<CodecId> {
 }
 
 /// The name of a codec.
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "for the Enhanced RTMP form, which follows")
-)]
 pub(crate) fn of(codec: CodecId) -> Option<FourCc> {
     TABLE
         .iter()

@@ -4,14 +4,21 @@
 //! turns these into tag bodies. They know nothing of RTMP, so that they serve FLV over HTTP and in files too.
 
 mod audio;
+mod audio_codecs;
 mod avc;
 mod clock;
+mod codec_state;
+mod ex_header;
 pub(crate) mod four_cc;
 mod metadata;
+mod nal_track;
+mod packet;
 mod script;
 mod tag;
+mod tag_header;
 mod tag_reader;
 mod tag_writer;
+mod track;
 mod video;
 mod write_clock;
 

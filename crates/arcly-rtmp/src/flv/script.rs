@@ -13,6 +13,19 @@ pub(super) enum Script {
     Nothing,
 }
 
+/// The message that describes the stream.
+pub(super) const ON_META_DATA: &[u8] = b"onMetaData";
+/// What describes the colours of the video (Enhanced RTMP v2, "Metadata Frame").
+pub(super) const COLOR_INFO: &[u8] = b"colorInfo";
+
+/// Whether a data message has this name, which is an AMF0 string of less than 256 bytes.
+pub(super) fn is_named(payload: &[u8], name: &[u8]) -> bool {
+    let Some((&[2, 0, length], rest)) = payload.split_first_chunk::<3>() else {
+        return false;
+    };
+    usize::from(length) == name.len() && rest.starts_with(name)
+}
+
 /// Checks the values of `body` and takes off the orders to the server around them.
 ///
 /// Publishers wrap metadata as `@setDataFrame`, name, values: keep these values and give them to later players.

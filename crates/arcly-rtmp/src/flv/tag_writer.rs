@@ -1,8 +1,14 @@
 //! Frames in, tags out.
 
+use super::four_cc::{self, FourCc};
+use super::script::{COLOR_INFO, is_named};
 use super::tag::{Tag, TagHeader, TagKind};
+use super::tag_header;
+use super::track::track_number;
 use super::write_clock::TagTime;
-use arcly_core::{CodecId, MediaFrame, MediaKind, Timestamp, TrackId};
+use arcly_core::codec::opus::{OpusHead, PacketInfo};
+use arcly_core::{CodecId, MediaFrame, MediaKind, TimeDelta, Timestamp, TrackId};
+use bytes::Bytes;
 use std::fmt;
 
 /// In which form tags are written: what the receivers of one writer have in common. Few enough combinations exist for each
@@ -64,6 +70,12 @@ impl fmt::Display for NotCarried {
 /// Order of calls: [`write`](Self::write) with each frame in the order of the bus; its tags come out at once. A writer that
 /// starts in the middle of a stream is given the configs in force first, as every subscription hands them out.
 ///
+/// * H.264, AAC, MP3 and G.711 go out in the legacy form, which everyone reads, and in that of Enhanced RTMP where the form asks
+///   for nanoseconds or the track is not the first of its kind; all others go out in the form of Enhanced RTMP.
+/// * [`TrackId::VIDEO`] and [`TrackId::AUDIO`] are track 0, and the tracks that [`TagReader`](super::TagReader) made of
+///   numbered ones get their numbers back. Others get the lowest number that is free, in the order in which they come.
+/// * Opus without a config gets one, as its receivers expect one.
+///
 /// ```
 /// use arcly_core::{CodecId, MediaFrame};
 /// use arcly_rtmp::flv::{TagForm, TagWriter};
@@ -81,8 +93,21 @@ impl fmt::Display for NotCarried {
 #[derive(Debug)]
 pub struct TagWriter {
     form: TagForm,
-    origin: Timestamp,
+    origin: TimeDelta,
+    tracks: Vec<WrittenTrack>,
     clamped: u64,
+}
+
+/// What is known of a track that was written.
+#[derive(Debug)]
+struct WrittenTrack {
+    id: TrackId,
+    kind: MediaKind,
+    number: u8,
+    /// Its last DTS, as it was written with nanoseconds.
+    last: Option<Timestamp>,
+    /// The codec whose config it has.
+    configured: Option<CodecId>,
 }
 
 impl TagWriter {
@@ -91,7 +116,8 @@ impl TagWriter {
     pub fn new(form: TagForm) -> Self {
         Self {
             form,
-            origin: Timestamp::ZERO,
+            origin: TimeDelta::ZERO,
+            tracks: Vec::new(),
             clamped: 0,
         }
     }
@@ -99,7 +125,7 @@ impl TagWriter {
     /// Lets the tags count from `origin`. The default is the bus's own zero; frames before the origin wrap below 2^32.
     #[must_use]
     pub fn counting_from(mut self, origin: Timestamp) -> Self {
-        self.origin = origin;
+        self.origin = origin.since(Timestamp::ZERO);
         self
     }
 
@@ -115,7 +141,8 @@ impl TagWriter {
         self.clamped
     }
 
-    /// Hands the tags of `frame` to `out`: one, or none for a frame that says nothing in FLV.
+    /// Hands the tags of `frame` to `out`: one in nearly all cases; two where a config had to be made, which comes first;
+    /// none for a frame that says nothing in FLV.
     ///
     /// # Errors
     /// [`NotCarried`] where the frame has no place in this form; nothing was handed out, and the writer goes on.
@@ -124,105 +151,187 @@ impl TagWriter {
         frame: &MediaFrame,
         out: &mut impl FnMut(Tag),
     ) -> Result<(), NotCarried> {
-        let first = match frame.kind {
-            MediaKind::Video => TrackId::VIDEO,
-            MediaKind::Audio => TrackId::AUDIO,
-            MediaKind::Data => TrackId::DATA,
-        };
-        if frame.track != first {
-            return Err(NotCarried::Track(frame.track));
+        match frame.kind {
+            MediaKind::Data => self.write_data(frame, out),
+            MediaKind::Video | MediaKind::Audio => self.write_media(frame, out),
         }
-        let shift = |time: Timestamp| time - (self.origin - Timestamp::ZERO);
-        let time = TagTime::millis(shift(frame.dts), shift(frame.pts));
-        let (kind, header) = match frame.kind {
-            MediaKind::Video => (TagKind::Video, video_header(frame, &time)?),
-            MediaKind::Audio => (TagKind::Audio, audio_header(frame)?),
-            MediaKind::Data => (TagKind::Script, self.script_header(frame)?),
+    }
+
+    fn write_media(
+        &mut self,
+        frame: &MediaFrame,
+        out: &mut impl FnMut(Tag),
+    ) -> Result<(), NotCarried> {
+        let form = self.form;
+        let legacy = is_legacy(frame.codec);
+        let four_cc = four_cc::of(frame.codec);
+        if !legacy && (four_cc.is_none() || !form.enhanced) {
+            return Err(NotCarried::Codec(frame.codec));
+        }
+        let origin = self.origin;
+        let track = self.track(frame)?;
+        if let Some(config) = track.missing_config(frame) {
+            self.write_media(&config, out)?;
+            return self.write_media(frame, out);
+        }
+        let number = (track.number != 0).then_some(track.number);
+        // What has a number only in the legacy form stays in it, without nanoseconds.
+        let four_cc = four_cc.filter(|_| !legacy || number.is_some() || form.nano_offset);
+        if number.is_some() && four_cc.is_none() {
+            return Err(NotCarried::Codec(frame.codec));
+        }
+        let time = track.time(frame, origin, form.nano_offset && four_cc.is_some());
+        if frame.is_config() {
+            track.configured = Some(frame.codec);
+        }
+        let (kind, header) = match (frame.kind, four_cc) {
+            (MediaKind::Video, Some(four_cc)) => (
+                TagKind::Video,
+                Some(tag_header::enhanced_video(frame, &time, four_cc, number)),
+            ),
+            (MediaKind::Video, None) => (TagKind::Video, tag_header::legacy_video(frame, &time)),
+            (_, Some(four_cc)) => (
+                TagKind::Audio,
+                Some(tag_header::enhanced_audio(frame, &time, four_cc, number)),
+            ),
+            (_, None) => (TagKind::Audio, tag_header::legacy_audio(frame)),
         };
+        let header = header.ok_or(NotCarried::Codec(frame.codec))?;
         self.clamped += u64::from(time.clamped);
-        out(Tag {
-            kind,
-            timestamp: time.timestamp,
-            header,
-            payload: frame.payload.clone(),
-            keyframe: frame.is_keyframe(),
-            disposable: frame.is_disposable(),
-            config: frame.is_config(),
-        });
+        out(tag(frame, kind, &time, header));
         Ok(())
     }
 
-    /// SCRIPTDATA (FLV, E.4.4). What describes the stream is wrapped in the order to keep it, where that is wanted.
-    fn script_header(&self, frame: &MediaFrame) -> Result<TagHeader, NotCarried> {
+    /// The state of the frame's track, which may be new.
+    fn track(&mut self, frame: &MediaFrame) -> Result<&mut WrittenTrack, NotCarried> {
+        let known = self
+            .tracks
+            .iter()
+            .position(|track| track.id == frame.track && track.kind == frame.kind);
+        let index = match known {
+            Some(index) => index,
+            None => {
+                let number = self.free_number(frame)?;
+                self.tracks.push(WrittenTrack {
+                    id: frame.track,
+                    kind: frame.kind,
+                    number,
+                    last: None,
+                    configured: None,
+                });
+                self.tracks.len() - 1
+            }
+        };
+        self.tracks
+            .get_mut(index)
+            .ok_or(NotCarried::Track(frame.track))
+    }
+
+    fn free_number(&self, frame: &MediaFrame) -> Result<u8, NotCarried> {
+        let is_free = |number: u8| {
+            let mut tracks = self.tracks.iter();
+            !tracks.any(|track| track.kind == frame.kind && track.number == number)
+        };
+        let number = track_number(frame.kind, frame.track)
+            .filter(|&number| is_free(number))
+            .or_else(|| (0..=u8::MAX).find(|&number| is_free(number)));
+        let several = self.form.enhanced && self.form.multitrack;
+        number
+            .filter(|&number| number == 0 || several)
+            .ok_or(NotCarried::Track(frame.track))
+    }
+
+    /// SCRIPTDATA (FLV, E.4.4). What describes the stream is wrapped in the order to keep it, where that is wanted; what
+    /// describes the colours of the video goes back to where it came from.
+    fn write_data(&self, frame: &MediaFrame, out: &mut impl FnMut(Tag)) -> Result<(), NotCarried> {
         if frame.codec != CodecId::Amf0 {
             return Err(NotCarried::Codec(frame.codec));
+        }
+        let time = self.shifted(frame);
+        if is_named(&frame.payload, COLOR_INFO) {
+            if let Some(four_cc) = self.video_four_cc() {
+                let header = tag_header::video_metadata(four_cc);
+                out(tag(frame, TagKind::Video, &time, header));
+            }
+            return Ok(());
         }
         let mut header = TagHeader::EMPTY;
         if self.form.set_data_frame && frame.is_config() {
             header.push(b"\x02\x00\x0d@setDataFrame");
         }
-        Ok(header)
+        out(tag(frame, TagKind::Script, &time, header));
+        Ok(())
+    }
+
+    /// The FourCC by which the first video track goes, where it goes by it.
+    fn video_four_cc(&self) -> Option<FourCc> {
+        let mut tracks = self.tracks.iter();
+        let video = tracks.find(|track| track.kind == MediaKind::Video && track.number == 0)?;
+        let codec = video.configured?;
+        four_cc::of(codec).filter(|_| !is_legacy(codec) || self.form.nano_offset)
+    }
+
+    fn shifted(&self, frame: &MediaFrame) -> TagTime {
+        TagTime::millis(frame.dts - self.origin, frame.pts - self.origin)
     }
 }
 
-/// The header of VIDEODATA (FLV, E.4.3): AVCVIDEOPACKET.
-fn video_header(frame: &MediaFrame, time: &TagTime) -> Result<TagHeader, NotCarried> {
-    const AVC: u8 = 7;
-    if frame.codec != CodecId::H264 {
-        return Err(NotCarried::Codec(frame.codec));
+impl WrittenTrack {
+    fn time(&mut self, frame: &MediaFrame, origin: TimeDelta, nanos: bool) -> TagTime {
+        let (dts, pts) = (frame.dts - origin, frame.pts - origin);
+        if !nanos {
+            TagTime::millis(dts, pts)
+        } else if frame.is_config() {
+            // It takes effect with the frame behind it, whose time is settled by then.
+            TagTime::nanos(dts, pts, &mut None)
+        } else {
+            TagTime::nanos(dts, pts, &mut self.last)
+        }
     }
-    let mut header = TagHeader::EMPTY;
-    let frame_type = if frame.is_keyframe() || frame.is_config() {
-        1
-    } else {
-        2
-    };
-    let packet_type = u8::from(!frame.is_config());
-    let [_, a, b, c] = if frame.is_config() {
-        [0; 4]
-    } else {
-        time.composition.to_be_bytes()
-    };
-    header.push(&[frame_type << 4 | AVC, packet_type, a, b, c]);
-    Ok(header)
+
+    /// The config that goes before `frame`, where its source has none to give.
+    fn missing_config(&self, frame: &MediaFrame) -> Option<MediaFrame> {
+        if frame.is_config() || self.configured == Some(frame.codec) {
+            return None;
+        }
+        let record = made_config(frame)?;
+        let mut config = frame.clone().into_config();
+        config.payload = record;
+        config.pts = config.dts;
+        Some(config)
+    }
 }
 
-/// The header of AUDIODATA (FLV, E.4.2).
-fn audio_header(frame: &MediaFrame) -> Result<TagHeader, NotCarried> {
-    let mut header = TagHeader::EMPTY;
+/// The config of a codec whose sources need not have one, from its first frame.
+fn made_config(frame: &MediaFrame) -> Option<Bytes> {
     match frame.codec {
-        // AAC says 44.1 kHz, 16 bits, stereo whatever it is; the AudioSpecificConfig tells (E.4.2.1).
-        CodecId::Aac => header.push(&[0xAF, u8::from(!frame.is_config())]),
-        CodecId::Mp3 => header.push(&[mp3_sound(&frame.payload)]),
-        // 8 kHz has no code; ffmpeg writes 5.5 kHz, 16 bits, mono and readers go by the format.
-        CodecId::Pcma => header.push(&[0x72]),
-        CodecId::Pcmu => header.push(&[0x82]),
-        codec => return Err(NotCarried::Codec(codec)),
+        CodecId::Opus => {
+            let packet = PacketInfo::parse(&frame.payload).ok()?;
+            let channels = if packet.stereo { 2 } else { 1 };
+            OpusHead::new(channels, 0).ok()?.to_bytes().ok()
+        }
+        _ => None,
     }
-    Ok(header)
 }
 
-/// SoundFormat, SoundRate, SoundSize and SoundType (FLV, E.4.2.1) for an MP3 frame, from its header
-/// (ISO/IEC 11172-3, 2.4.2.3; ISO/IEC 13818-3, 2.4.2.3). Rates that have no code get the next below; players go by the frame.
-fn mp3_sound(frame: &[u8]) -> u8 {
-    const SIXTEEN_BITS: u8 = 0b10;
-    let &[_, second, third, fourth, ..] = frame else {
-        return 0x2F;
-    };
-    let stereo = u8::from(fourth >> 6 != 0b11);
-    let rate_index = third >> 2 & 3;
-    let (format, rate) = match (second >> 3 & 3, rate_index) {
-        // MPEG-1: 44.1, 48, 32 kHz.
-        (0b11, 2) => (2, 2),
-        (0b11, _) => (2, 3),
-        // MPEG-2: 22.05, 24, 16 kHz.
-        (0b10, 2) => (2, 1),
-        (0b10, _) => (2, 2),
-        // MPEG-2.5: 11.025, 12, 8 kHz. 8 kHz has a format of its own.
-        (_, 2) => (14, 0),
-        (_, _) => (2, 1),
-    };
-    format << 4 | rate << 2 | SIXTEEN_BITS | stereo
+fn tag(frame: &MediaFrame, kind: TagKind, time: &TagTime, header: TagHeader) -> Tag {
+    Tag {
+        kind,
+        timestamp: time.timestamp,
+        header,
+        payload: frame.payload.clone(),
+        keyframe: frame.is_keyframe(),
+        disposable: frame.is_disposable(),
+        config: frame.is_config(),
+    }
+}
+
+/// Whether the codec has a number in FLV that every receiver knows.
+fn is_legacy(codec: CodecId) -> bool {
+    matches!(
+        codec,
+        CodecId::H264 | CodecId::Aac | CodecId::Mp3 | CodecId::Pcma | CodecId::Pcmu
+    )
 }
 
 #[cfg(test)]

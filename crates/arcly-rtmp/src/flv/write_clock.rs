@@ -34,10 +34,6 @@ impl TagTime {
         }
     }
 
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for the Enhanced RTMP form, which follows")
-    )]
     /// Milliseconds and nanoseconds. There is one nanosecond offset a tag, "to accurately adjust the presentation time"
     /// (Enhanced RTMP v2, "ExVideoTagHeader"), so the PTS is exact; the DTS is too where the distance between them is whole
     /// milliseconds, and within half a millisecond otherwise. `last` is the track's last DTS as it was written, which this one
@@ -89,10 +85,6 @@ fn ticks_to_nanos(ticks: i64) -> u32 {
 }
 
 /// The reverse, exact for what [`ticks_to_nanos`] gives: half a nanosecond is less than half a tick.
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "for the Enhanced RTMP form, which follows")
-)]
 pub(super) fn nanos_to_ticks(nanos: u32) -> i64 {
     (i64::from(nanos) * TICKS_PER_MILLI + 500_000) / 1_000_000
 }
