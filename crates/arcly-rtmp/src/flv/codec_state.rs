@@ -1,11 +1,13 @@
 //! What a track knows of its codec: the config in force, and how to bring coded media into the shape of the bus.
 
 use super::audio_codecs::{AacState, FlacState, Framed, OpusState};
+use super::av1::Av1State;
 use super::nal_track::NalTrack;
 use super::packet::Coded;
 use crate::Fault;
 use arcly_core::CodecId;
 use arcly_core::codec::h264::AvcDecoderConfig;
+use arcly_core::codec::h265::HevcDecoderConfig;
 use bytes::Bytes;
 use std::fmt::Debug;
 
@@ -99,6 +101,8 @@ impl ConfigSlot {
 pub(super) fn new(codec: CodecId) -> Result<Box<dyn CodecState>, Fault> {
     Ok(match codec {
         CodecId::H264 => Box::new(NalTrack::<AvcDecoderConfig>::default()),
+        CodecId::H265 => Box::new(NalTrack::<HevcDecoderConfig>::default()),
+        CodecId::Av1 => Box::new(Av1State::default()),
         CodecId::Aac => Box::new(AacState::default()),
         CodecId::Opus => Box::new(OpusState::default()),
         CodecId::Flac => Box::new(FlacState::default()),

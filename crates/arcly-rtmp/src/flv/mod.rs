@@ -5,11 +5,13 @@
 
 mod audio;
 mod audio_codecs;
+mod av1;
 mod avc;
 mod clock;
 mod codec_state;
 mod ex_header;
 pub(crate) mod four_cc;
+mod hevc;
 mod metadata;
 mod nal_track;
 mod packet;

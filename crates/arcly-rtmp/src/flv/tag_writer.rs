@@ -6,6 +6,7 @@ use super::tag::{Tag, TagHeader, TagKind};
 use super::tag_header;
 use super::track::track_number;
 use super::write_clock::TagTime;
+use arcly_core::codec::av1::Av1Config;
 use arcly_core::codec::opus::{OpusHead, PacketInfo};
 use arcly_core::{CodecId, MediaFrame, MediaKind, TimeDelta, Timestamp, TrackId};
 use bytes::Bytes;
@@ -74,7 +75,7 @@ impl fmt::Display for NotCarried {
 ///   for nanoseconds or the track is not the first of its kind; all others go out in the form of Enhanced RTMP.
 /// * [`TrackId::VIDEO`] and [`TrackId::AUDIO`] are track 0, and the tracks that [`TagReader`](super::TagReader) made of
 ///   numbered ones get their numbers back. Others get the lowest number that is free, in the order in which they come.
-/// * Opus without a config gets one, as its receivers expect one.
+/// * Opus and AV1 without a config get one, as receivers expect it.
 ///
 /// ```
 /// use arcly_core::{CodecId, MediaFrame};
@@ -310,6 +311,10 @@ fn made_config(frame: &MediaFrame) -> Option<Bytes> {
             let channels = if packet.stereo { 2 } else { 1 };
             OpusHead::new(channels, 0).ok()?.to_bytes().ok()
         }
+        CodecId::Av1 => {
+            let config = Av1Config::from_temporal_unit(&frame.payload).ok()??;
+            config.to_bytes().ok()
+        }
         _ => None,
     }
 }
@@ -421,10 +426,20 @@ mod tests {
             write(TagForm::LEGACY, &klv),
             Err(NotCarried::Codec(CodecId::Klv))
         );
-        let second = MediaFrame::new_audio(0, Bytes::new(), CodecId::Aac).on_track(TrackId(9));
+        let hevc = MediaFrame::new_video(0, 0, Bytes::new(), CodecId::H265, true);
         assert_eq!(
-            write(TagForm::LEGACY, &second),
-            Err(NotCarried::Track(TrackId(9)))
+            write(TagForm::LEGACY, &hevc),
+            Err(NotCarried::Codec(CodecId::H265))
+        );
+        let mut writer = TagWriter::new(TagForm::LEGACY);
+        let mut write = |track| {
+            let frame = MediaFrame::new_audio(0, Bytes::new(), CodecId::Aac).on_track(track);
+            writer.write(&frame, &mut |_| ())
+        };
+        assert_eq!(write(TrackId(9)), Ok(()), "the only one");
+        assert_eq!(
+            write(TrackId::AUDIO),
+            Err(NotCarried::Track(TrackId::AUDIO))
         );
     }
 

@@ -36,6 +36,8 @@ const NANO_OFFSET: u32 = 8;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Capabilities {
+    /// Whether it said anything of Enhanced RTMP.
+    pub announced: bool,
     /// The codecs with a FourCC that it decodes or passes on.
     codecs: Vec<CodecId>,
     /// Whether it takes several tracks of a kind.
@@ -53,6 +55,10 @@ impl Capabilities {
     ///
     /// A codec counts as taken where `fourCcList` names it or the `videoFourCcInfoMap` or `audioFourCcInfoMap` gives it the flag
     /// CanDecode or CanForward. `*` stands for all codecs and overrides what else the map says of any.
+    ///
+    /// A peer that says nothing at all is taken to know all codecs: ffmpeg, and the players built on it, decode them and
+    /// announce none when they play (up to version 9, whose `rtmp_enhanced_codecs` is for publishing only). It gets no
+    /// more than codecs of that: no further tracks and no nanoseconds.
     #[must_use]
     pub fn of(connect: &Connect) -> Self {
         let listed = |name: &str| {
@@ -78,6 +84,7 @@ impl Capabilities {
             .flat_map(|kind| four_cc::names(kind).map(move |name| (kind, name)));
         let has = |flag| connect.caps_ex & flag != 0;
         Self {
+            announced: connect.is_enhanced(),
             codecs: names.filter_map(taken).collect(),
             multitrack: has(MULTITRACK),
             mod_ex: has(MOD_EX),
@@ -86,13 +93,15 @@ impl Capabilities {
         }
     }
 
-    /// Whether the peer takes the codec: H.264, AAC, MP3 and G.711 in any case, by their FLV numbers, the others where it said so.
+    /// Whether the peer takes the codec: H.264, AAC, MP3 and G.711 in any case, by their FLV numbers; those with a FourCC where it
+    /// said so, or [said nothing](Self::announced).
     #[must_use]
     pub fn accepts(&self, codec: CodecId) -> bool {
-        is_legacy(codec) || self.accepts_four_cc(codec)
+        let assumed = !self.announced && four_cc::of(codec).is_some();
+        is_legacy(codec) || assumed || self.accepts_four_cc(codec)
     }
 
-    /// Whether the peer takes the codec by its FourCC.
+    /// Whether the peer said that it takes the codec by its FourCC.
     #[must_use]
     pub fn accepts_four_cc(&self, codec: CodecId) -> bool {
         self.codecs.contains(&codec)
@@ -105,7 +114,7 @@ impl Capabilities {
     #[must_use]
     pub fn tag_form(&self) -> TagForm {
         let mut form = TagForm::LEGACY;
-        form.enhanced = !self.codecs.is_empty();
+        form.enhanced = !self.announced || !self.codecs.is_empty();
         form.multitrack = form.enhanced && self.multitrack;
         let by_four_cc = [CodecId::H264, CodecId::Aac, CodecId::Mp3];
         form.nano_offset =
@@ -166,13 +175,21 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_says_nothing_takes_what_flash_took() {
-        let peer = peer(vec![]);
+    fn a_client_that_has_no_codecs_takes_what_flash_took() {
+        let peer = peer(vec![("capsEx", Value::Number(1.0))]);
         for &codec in CodecId::ALL {
             let legacy = ["h264", "aac", "mp3", "pcma", "pcmu", "amf0"].contains(&codec.name());
             assert_eq!(peer.accepts(codec), legacy, "{codec}");
         }
         assert_eq!(peer.tag_form(), TagForm::LEGACY);
+    }
+
+    #[test]
+    fn a_client_that_says_nothing_may_be_ffmpeg() {
+        let peer = peer(vec![]);
+        assert!(!peer.announced && peer.accepts(CodecId::H265) && !peer.accepts(CodecId::Mjpeg));
+        let form = peer.tag_form();
+        assert!(form.enhanced && !form.multitrack && !form.nano_offset);
     }
 
     #[test]
