@@ -88,7 +88,7 @@ mod inbound;
 mod key;
 mod media;
 pub mod mux;
-mod net;
+pub mod net;
 mod observe;
 mod own_sessions;
 mod playback;
@@ -124,7 +124,7 @@ pub use inbound::{
 pub use key::{AppName, MAX_NAME_BYTES, StreamId, StreamKey};
 pub use media::{MediaSink, MediaSource};
 pub use net::{
-    ConnectionRefusal, Handshake, RefusalHook, TcpConnection, TcpIngestConfig,
+    ConnectionRefusal, Handshake, RefusalHook, TcpConnection, TcpIngestConfig, Transport,
     run_tcp_ingest_server,
 };
 pub use observe::{

@@ -1,4 +1,4 @@
-//! The accept loop that all TCP protocols share: [`run_tcp_ingest_server`].
+//! What all TCP protocols share: the accept loop [`run_tcp_ingest_server`], and the [`Transport`] that is plain or TLS.
 //!
 //! A protocol brings a handler for one connection; the loop brings what every listener on the open Internet needs:
 //! a cap on connections, a cap for each peer, a deadline for the handshake, log lines that a flood cannot turn into a full
@@ -9,7 +9,11 @@ mod connection;
 mod log_limit;
 mod server;
 mod slots;
+#[cfg(feature = "tls")]
+pub mod tls;
+mod transport;
 
 pub use config::{ConnectionRefusal, RefusalHook, TcpIngestConfig};
 pub use connection::{Handshake, TcpConnection};
 pub use server::run_tcp_ingest_server;
+pub use transport::Transport;

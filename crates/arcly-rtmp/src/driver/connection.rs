@@ -5,9 +5,11 @@ use super::outcome::{ConnectionError, end, refusal};
 use crate::Config;
 use crate::proto::session::{Event, Input, MessageStreamId, Output, PublishRequest, ServerSession};
 use crate::proto::status::StatusCode;
+#[cfg(feature = "tls")]
+use arcly_core::net::tls::TlsConfig;
 use arcly_core::{
     Credentials, EndReason, EventKind, Handshake, IngestContext, MediaFrame, PublishSession,
-    StreamError, StreamKey, TcpConnection,
+    StreamError, StreamKey, TcpConnection, Transport,
 };
 use bytes::Bytes;
 use std::cell::RefCell;
@@ -18,8 +20,6 @@ use std::ops::ControlFlow;
 use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::{Duration, Instant};
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
@@ -48,6 +48,49 @@ pub(super) async fn serve(
         shutdown,
         ..
     } = connection;
+    serve_on(
+        Transport::plain(stream),
+        peer,
+        handshake,
+        shutdown,
+        ctx,
+        config,
+    )
+    .await
+}
+
+/// Serves one connection to its end, once its TLS handshake is through.
+#[cfg(feature = "tls")]
+pub(super) async fn serve_tls(
+    connection: TcpConnection,
+    tls: TlsConfig,
+    ctx: IngestContext,
+    config: Config,
+) -> Result<(), ConnectionError> {
+    let TcpConnection {
+        stream,
+        peer,
+        handshake,
+        shutdown,
+        ..
+    } = connection;
+    let accepted = tokio::select! {
+        biased;
+        () = shutdown.cancelled() => return Ok(()),
+        accepted = tls.accept(stream) => accepted,
+    };
+    let stream = accepted.inspect_err(|error| refused(&ctx, peer, error))?;
+    serve_on(stream, peer, handshake, shutdown, ctx, config).await
+}
+
+async fn serve_on(
+    stream: Transport,
+    peer: SocketAddr,
+    handshake: Handshake,
+    shutdown: CancellationToken,
+    ctx: IngestContext,
+    config: Config,
+) -> Result<(), ConnectionError> {
     let write_timeout = config.limits.write_timeout;
     let mut connection = Connection {
         session: ServerSession::new(config, now()),
@@ -62,19 +105,23 @@ pub(super) async fn serve(
     };
     let result = connection.run(&shutdown).await;
     if let Err(ConnectionError::Session(error)) = &result {
-        let (protocol, reason) = (NAME.to_owned(), error.to_string());
-        connection.ctx.emit(EventKind::ConnectionRefused {
-            protocol,
-            peer,
-            reason,
-        });
+        refused(&connection.ctx, peer, error);
     }
     result
 }
 
+fn refused(ctx: &IngestContext, peer: SocketAddr, error: &impl ToString) {
+    let (protocol, reason) = (NAME.to_owned(), error.to_string());
+    ctx.emit(EventKind::ConnectionRefused {
+        protocol,
+        peer,
+        reason,
+    });
+}
+
 struct Connection {
     session: ServerSession,
-    stream: TcpStream,
+    stream: Transport,
     peer: SocketAddr,
     ctx: IngestContext,
     /// Taken once the peer has sent `connect`.

@@ -5,6 +5,8 @@ mod outcome;
 
 use crate::Config;
 use arcly_core::health::Health;
+#[cfg(feature = "tls")]
+use arcly_core::net::tls::TlsConfig;
 use arcly_core::{
     EventKind, InboundProtocol, IngestContext, Result, StreamError, TcpIngestConfig, async_trait,
     run_tcp_ingest_server,
@@ -29,6 +31,8 @@ pub struct RtmpServer {
     listener: Mutex<Option<TcpListener>>,
     config: Config,
     tcp: TcpIngestConfig,
+    #[cfg(feature = "tls")]
+    tls: Option<TlsConfig>,
 }
 
 impl RtmpServer {
@@ -42,6 +46,8 @@ impl RtmpServer {
             listener: Mutex::new(None),
             config,
             tcp,
+            #[cfg(feature = "tls")]
+            tls: None,
         }
     }
 
@@ -73,6 +79,15 @@ impl RtmpServer {
     #[must_use]
     pub fn tcp_config(mut self, tcp: TcpIngestConfig) -> Self {
         self.tcp = tcp;
+        self
+    }
+
+    /// Speaks RTMPS: every connection starts with a TLS handshake, which counts against the handshake timeout and the caps of the TCP
+    /// loop. For RTMP and RTMPS both, run two servers.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls(mut self, tls: TlsConfig) -> Self {
+        self.tls = Some(tls);
         self
     }
 
@@ -113,6 +128,13 @@ impl InboundProtocol for RtmpServer {
             });
         }
         let config = self.config.clone();
+        #[cfg(feature = "tls")]
+        if let Some(tls) = self.tls.clone() {
+            return run_tcp_ingest_server(listener, tcp, shutdown, move |connection| {
+                connection::serve_tls(connection, tls.clone(), ctx.clone(), config.clone())
+            })
+            .await;
+        }
         run_tcp_ingest_server(listener, tcp, shutdown, move |connection| {
             connection::serve(connection, ctx.clone(), config.clone())
         })

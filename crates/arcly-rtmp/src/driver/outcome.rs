@@ -24,6 +24,9 @@ pub(super) enum ConnectionError {
         action: &'static str,
         source: io::Error,
     },
+    #[cfg(feature = "tls")]
+    #[error(transparent)]
+    Tls(#[from] arcly_core::net::tls::TlsError),
     #[error("the peer takes no reply for {0:?}")]
     WriteTimeout(Duration),
 }
