@@ -40,23 +40,17 @@
 
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
-mod clock;
+mod carriage;
 mod config;
 mod crc;
-mod multiplex;
-mod muxer;
+mod demux;
+mod mux;
 mod packet;
-mod payload;
-mod pes;
-mod psi;
-mod segment;
-mod track;
 
-pub use clock::TIMESTAMP_BASE;
 pub use config::{Limits, TsConfig};
-pub use muxer::TsMuxer;
+pub use demux::{DemuxLimits, TsDemuxConfig, TsDemuxer, TsStats};
+pub use mux::{TIMESTAMP_BASE, TsMuxer, TsSegmentMuxer};
 pub use packet::PACKET_SIZE;
-pub use segment::TsSegmentMuxer;
 
 use arcly_core::mux::ContainerFormat;
 

@@ -48,7 +48,7 @@ fn default_refusal(frame: &MediaFrame) -> MuxError {
 
 #[test]
 fn codecs_that_are_not_carried() {
-    for codec in [CodecId::H265, CodecId::Av1, CodecId::Vp8] {
+    for codec in [CodecId::Vvc, CodecId::Av1, CodecId::Vp8] {
         let frame =
             MediaFrame::new_video(0, 0, Bytes::from_static(b"x"), codec, true).on_track(TrackId(9));
         let expected = MuxError::UnsupportedCodec {
@@ -72,10 +72,8 @@ fn a_frame_of_a_track_without_config() {
     );
     // The track's config was for another codec.
     let frame = MediaFrame::new_audio(0, Bytes::from_static(b"x"), CodecId::Opus);
-    assert!(matches!(
-        default_refusal(&frame),
-        MuxError::UnsupportedCodec { .. }
-    ));
+    let codec = CodecId::Opus;
+    assert_eq!(default_refusal(&frame), MuxError::MissingConfig { codec });
 }
 
 #[test]
@@ -208,4 +206,68 @@ fn the_start_is_held_back_no_longer_than_the_limits_allow() {
     let mut config = TsConfig::default();
     config.limits.held_bytes = 6;
     assert_eq!(started_after(config), Some(0));
+}
+
+#[test]
+fn frames_that_are_not_what_their_codec_says_make_no_track() {
+    for (codec, payload) in [
+        (CodecId::Mp3, &b"\xff\xe0\0\0"[..]),
+        (CodecId::Ac3, b"\x0b\x77"),
+        (CodecId::Eac3, b"no"),
+    ] {
+        let frame =
+            MediaFrame::new_audio(0, Bytes::from_static(payload), codec).on_track(TrackId(9));
+        assert!(
+            matches!(default_refusal(&frame), MuxError::Malformed { .. }),
+            "{codec}"
+        );
+    }
+    // Cut off, of another table, with a wrong CRC.
+    for section in [
+        &b"\xfc\x30"[..],
+        b"\xfd\x30\x05\0\0\0\0\0",
+        b"\xfc\x30\x05\0\0\0\0\0",
+    ] {
+        let frame = MediaFrame::new_data(0, Bytes::from_static(section), CodecId::Scte35);
+        assert!(matches!(
+            default_refusal(&frame),
+            MuxError::Malformed { .. }
+        ));
+    }
+    let frame = MediaFrame::new_audio(0, Bytes::from_static(b"ID3"), CodecId::Id3);
+    assert!(matches!(
+        default_refusal(&frame),
+        MuxError::Malformed { what: "frame", .. }
+    ));
+}
+
+#[test]
+fn what_must_have_a_length_is_bounded_by_it() {
+    let frame = MediaFrame::new_data(0, vec![1; 65_517].into(), CodecId::Id3);
+    assert!(matches!(
+        default_refusal(&frame),
+        MuxError::LimitExceeded { max: 65_516, .. }
+    ));
+}
+
+#[test]
+fn tracks_end_where_the_pmt_is_full() {
+    let mut config = TsConfig::default();
+    config.limits.tracks = 128;
+    let mut muxer = TsMuxer::new(config);
+    let mut out = Vec::new();
+    let mut write = |track| {
+        let tag = MediaFrame::new_data(0, Bytes::from_static(b"ID3"), CodecId::Id3);
+        muxer.write(&tag.on_track(TrackId(track)), &mut out)
+    };
+    let full = (0..).find(|&track| write(track).is_err()).expect("some");
+    assert!((40..60).contains(&full), "{full} tracks of 20 bytes each");
+    assert!(matches!(
+        write(full),
+        Err(MuxError::LimitExceeded {
+            what: "bytes of the PMT",
+            ..
+        })
+    ));
+    assert_eq!(write(0), Ok(()));
 }

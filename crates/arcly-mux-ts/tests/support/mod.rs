@@ -210,3 +210,68 @@ pub fn shift(frames: &mut [MediaFrame], track: TrackId, millis: i64) {
         frame.dts = Timestamp::from_millis(frame.dts.as_millis() + millis);
     }
 }
+
+/// One packet as ffprobe lists it, with what it holds.
+#[derive(Debug, PartialEq, Eq, Clone)]
+pub struct Sample {
+    pub pts: i64,
+    pub dts: i64,
+    pub key: bool,
+    /// SHA-256 of the payload, in hexadecimal.
+    pub hash: String,
+}
+
+/// The packets of one stream of a file, times in the stream's time base.
+pub fn samples(path: &Path, stream: usize) -> Vec<Sample> {
+    let path = path.to_str().expect("scratch paths are UTF-8");
+    let output = run(
+        "ffprobe",
+        "ffmpeg",
+        &[
+            "-v",
+            "warning",
+            "-select_streams",
+            &stream.to_string(),
+            "-show_data_hash",
+            "SHA256",
+            "-show_entries",
+            "packet=pts,dts,flags,data_hash",
+            "-of",
+            "default=nk=0:nw=1",
+            path,
+        ],
+    );
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success() && said.is_empty(),
+        "ffprobe {path}: {said}"
+    );
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let mut samples: Vec<Sample> = Vec::new();
+    for line in text.lines() {
+        let Some((name, value)) = line.split_once('=') else {
+            continue;
+        };
+        if name == "pts" {
+            samples.push(Sample {
+                pts: 0,
+                dts: 0,
+                key: false,
+                hash: String::new(),
+            });
+        }
+        let Some(sample) = samples.last_mut() else {
+            continue;
+        };
+        match name {
+            "pts" => sample.pts = value.parse().unwrap_or(i64::MIN),
+            "dts" => sample.dts = value.parse().unwrap_or(i64::MIN),
+            "flags" => sample.key = value.starts_with('K'),
+            "data_hash" => value
+                .trim_start_matches("SHA256:")
+                .clone_into(&mut sample.hash),
+            _ => {}
+        }
+    }
+    samples
+}

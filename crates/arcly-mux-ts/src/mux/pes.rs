@@ -3,9 +3,8 @@
 /// `stream_id` of the first video stream, and of the first MPEG audio stream (Table 2-22).
 const VIDEO: u8 = 0xe0;
 const AUDIO: u8 = 0xc0;
-
-/// The largest value of `PES_packet_length`.
-const MAX_LENGTH: usize = 0xffff;
+const PRIVATE: u8 = 0xbd;
+const METADATA: u8 = 0xfc;
 
 /// What the header says about the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +13,10 @@ pub(crate) enum StreamId {
     Video(u8),
     /// `110x xxxx`; numbers past 31 repeat.
     Audio(u8),
+    /// `private_stream_1`.
+    Private,
+    /// `metadata_stream`.
+    Metadata,
 }
 
 /// A header, written once into a small array so that the packetiser can copy it like payload.
@@ -23,27 +26,24 @@ pub(crate) struct Header {
 }
 
 impl Header {
-    const MAX_SIZE: usize = 19;
+    /// The longest header that is written.
+    pub(crate) const MAX_SIZE: usize = 19;
 
     /// The header of a PES packet that carries one access unit of `payload` bytes. Times are in
     /// ticks of 90 kHz and taken modulo 2^33. Video packets are unbounded (2.4.3.7 allows length 0
-    /// for video), audio ones have their length.
+    /// for video), others have their length.
     pub(crate) fn new(stream: StreamId, pts: i64, dts: i64, payload: usize) -> Self {
         let mut bytes = [0; Self::MAX_SIZE];
         let len = Self::size(pts, dts);
-        let (id, length) = match stream {
-            StreamId::Video(number) => (VIDEO | number & 0x0f, 0),
-            StreamId::Audio(number) => {
-                let length = len - 6 + payload;
-                (
-                    AUDIO | number & 0x1f,
-                    if length <= MAX_LENGTH {
-                        length as u16
-                    } else {
-                        0
-                    },
-                )
-            }
+        let id = match stream {
+            StreamId::Video(number) => VIDEO | number & 0x0f,
+            StreamId::Audio(number) => AUDIO | number & 0x1f,
+            StreamId::Private => PRIVATE,
+            StreamId::Metadata => METADATA,
+        };
+        let length = match stream {
+            StreamId::Video(_) => 0,
+            _ => u16::try_from(len - 6 + payload).unwrap_or(0),
         };
         let [length_high, length_low] = length.to_be_bytes();
         let (marker, flags) = if pts == dts {

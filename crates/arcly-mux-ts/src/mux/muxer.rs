@@ -1,7 +1,7 @@
 //! An endless transport stream, for files and byte streams.
 
+use super::multiplex::{Multiplex, Output};
 use crate::config::TsConfig;
-use crate::multiplex::{Multiplex, Output};
 use arcly_core::MediaFrame;
 use arcly_core::mux::{ContainerFormat, MuxError, Muxer};
 use bytes::Bytes;

@@ -1,8 +1,8 @@
 //! A transport stream cut into segments, for HLS.
 
+use super::multiplex::{Multiplex, Output};
+use super::payload::Format;
 use crate::config::TsConfig;
-use crate::multiplex::{Multiplex, Output};
-use crate::payload::Format;
 use arcly_core::mux::{ContainerFormat, MuxError, MuxedPart, MuxedSegment, SegmentMuxer};
 use arcly_core::{CodecId, MediaFrame, MediaKind, TimeDelta, Timestamp};
 use bytes::Bytes;

@@ -1,9 +1,7 @@
 //! The system clock that the PCR samples (ISO/IEC 13818-1 2.4.2.2), in ticks of 90 kHz.
 
+use crate::packet::RATE;
 use arcly_core::Timestamp;
-
-/// Ticks a second of PTS, DTS and the PCR's base.
-pub(crate) const RATE: u32 = 90_000;
 
 /// The PTS, in ticks of 90 kHz, of media time zero: 10 s.
 ///

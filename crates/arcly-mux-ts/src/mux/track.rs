@@ -1,19 +1,19 @@
 //! The tracks of the program: their configs, PIDs and timing.
 
-use crate::clock;
+use super::clock;
+use super::packetize::Lane;
+use super::payload::Format;
+use super::pes::StreamId;
+use super::psi::{self, Elementary};
 use crate::config::Limits;
-use crate::packet::{Lane, Pid};
-use crate::payload::Format;
-use crate::pes::StreamId;
-use crate::psi::Elementary;
+use crate::packet::Pid;
 use arcly_core::mux::MuxError;
 use arcly_core::{MediaFrame, MediaKind, TimeDelta, Timestamp, TrackId};
 
 /// PIDs are given out from here in the order in which tracks turn up.
 const FIRST_PID: u16 = 0x100;
 
-/// The most that [`Limits::tracks`] can allow: a PMT section has at most 1021 bytes (2.4.4.9), of
-/// which each stream takes 5.
+/// The most that [`Limits::tracks`] can allow.
 const MAX_TRACKS: usize = 128;
 
 /// DTS are moved back in steps of 100 ms: two B-frames at 25 frames a second and the rounding of
@@ -25,6 +25,8 @@ const SHIFT_STEP: i64 = 100 * 90;
 pub(crate) struct Track {
     pub(crate) id: TrackId,
     pub(crate) kind: MediaKind,
+    /// How many tracks of the kind were there before.
+    number: u8,
     pub(crate) lane: Lane,
     pub(crate) stream_id: StreamId,
     /// How access units are written, from the latest config.
@@ -36,6 +38,8 @@ pub(crate) struct Track {
     /// How far DTS are moved back, because a frame had its PTS below its DTS. Ticks of 90 kHz.
     dts_shift: i64,
     last_written_dts: Option<i64>,
+    /// A frame has been planned.
+    pub(crate) begun: bool,
 }
 
 impl Track {
@@ -87,21 +91,29 @@ pub(crate) enum Change {
 }
 
 impl Tracks {
-    /// Takes over the config that `frame` carries.
+    /// Takes over `format` for the track of `frame`.
     pub(crate) fn configure(
         &mut self,
         frame: &MediaFrame,
+        format: Format,
         limits: &Limits,
     ) -> Result<Change, MuxError> {
-        let format = Format::from_config(frame)?;
-        if let Some(track) = self.tracks.iter_mut().find(|track| track.id == frame.track) {
+        if let Some(at) = self.find(frame.track) {
+            let mut streams = self.elementary_streams();
+            let Some((track, stream)) = self.tracks.get_mut(at).zip(streams.get_mut(at)) else {
+                return Ok(Change::Inside);
+            };
             if track.kind != frame.kind {
                 return Err(malformed(
                     "codec config",
                     "the track was of another kind before",
                 ));
             }
-            let same = track.format.stream_type() == format.stream_type();
+            let next = format.elementary(track.lane.pid);
+            let same = *stream == next;
+            *stream = next;
+            check_room(&streams)?;
+            track.stream_id = format.stream_id(track.number);
             track.format = format;
             return Ok(if same {
                 Change::Inside
@@ -123,20 +135,21 @@ impl Tracks {
             .filter(|track| track.kind == frame.kind)
             .count() as u8;
         let pid = Pid(FIRST_PID + self.tracks.len() as u16);
-        let stream_id = match frame.kind {
-            MediaKind::Video => StreamId::Video(number),
-            _ => StreamId::Audio(number),
-        };
+        let mut streams = self.elementary_streams();
+        streams.push(format.elementary(pid));
+        check_room(&streams)?;
         self.tracks.push(Track {
             id: frame.track,
             kind: frame.kind,
+            number,
             lane: Lane::new(pid),
-            stream_id,
+            stream_id: format.stream_id(number),
             format,
             last_dts: None,
             frame_duration: TimeDelta::ZERO,
             dts_shift: 0,
             last_written_dts: None,
+            begun: false,
         });
         Ok(Change::Program)
     }
@@ -159,24 +172,31 @@ impl Tracks {
         self.tracks.iter().any(|track| track.kind == kind)
     }
 
-    /// The place of the track that carries the PCR: the first video track, else the first one.
+    /// The place of the track that carries the PCR: the first video track, else the first audio track,
+    /// else the first one.
     pub(crate) fn carrier(&self) -> Option<usize> {
-        let video = self
-            .tracks
-            .iter()
-            .position(|track| track.kind == MediaKind::Video);
-        video.or_else(|| (!self.tracks.is_empty()).then_some(0))
+        let first = |kind| self.tracks.iter().position(|track| track.kind == kind);
+        first(MediaKind::Video)
+            .or_else(|| first(MediaKind::Audio))
+            .or_else(|| first(MediaKind::Data))
     }
 
     /// What the PMT lists.
     pub(crate) fn elementary_streams(&self) -> Vec<Elementary> {
         let list = self.tracks.iter();
-        list.map(|track| Elementary {
-            stream_type: track.format.stream_type(),
-            pid: track.lane.pid,
-        })
-        .collect()
+        list.map(|track| track.format.elementary(track.lane.pid))
+            .collect()
     }
+}
+
+fn check_room(streams: &[Elementary]) -> Result<(), MuxError> {
+    if psi::fits(streams) {
+        return Ok(());
+    }
+    Err(MuxError::LimitExceeded {
+        what: "bytes of the PMT",
+        max: 1024,
+    })
 }
 
 /// Refuses input that is not what its type says.

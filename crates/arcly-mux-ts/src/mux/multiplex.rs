@@ -3,13 +3,14 @@
 //! A frame is first planned, which is where it can be refused, and then written, which cannot fail.
 //! So an error leaves no trace in the output.
 
-use crate::clock::{Step, SystemClock, wrapped};
+use super::clock::{Step, SystemClock, wrapped};
+use super::packetize::{Adaptation, UnitWriter, unit_size, write_empty};
+use super::payload::{Format, Plan};
+use super::pes::Header;
+use super::psi::{Tables, section_size, write_section};
+use super::track::{Change, Tracks, malformed};
 use crate::config::TsConfig;
-use crate::packet::{Adaptation, PACKET_SIZE, UnitWriter, unit_size, write_empty};
-use crate::payload::{Format, Plan};
-use crate::pes::Header;
-use crate::psi::Tables;
-use crate::track::{Change, Tracks, malformed};
+use crate::packet::PACKET_SIZE;
 use arcly_core::mux::MuxError;
 use arcly_core::{MediaFrame, MediaKind, TimeDelta, Timestamp};
 use bytes::{Bytes, BytesMut};
@@ -80,7 +81,7 @@ impl Output {
 impl Multiplex {
     pub(crate) fn new(config: TsConfig) -> Self {
         // A duration that does not fit has no use as an offset; the longest that does is no better.
-        let offset = TimeDelta::from(config.pcr_offset).to_ticks(crate::clock::RATE);
+        let offset = TimeDelta::from(config.pcr_offset).to_ticks(crate::packet::RATE);
         Self {
             config,
             tracks: Tracks::default(),
@@ -92,13 +93,18 @@ impl Multiplex {
 
     /// Adds `frame`.
     pub(crate) fn write(&mut self, frame: &MediaFrame, out: &mut Output) -> Result<(), MuxError> {
-        if frame.is_config() {
-            self.configure(frame)?;
+        // On data tracks a config is what joiners get first, and media to everybody else.
+        if frame.is_config() && frame.kind != MediaKind::Data {
+            // Codecs whose frames say it all have no use for one.
+            if !Format::needs_no_config(frame.codec) {
+                self.configure(frame, Format::from_config(frame)?)?;
+            }
             if self.tracks.has(MediaKind::Video) && self.tracks.has(MediaKind::Audio) {
                 self.start(out);
             }
             return Ok(());
         }
+        self.adopt(frame)?;
         let (index, plan) = self.plan(frame)?;
         let Some(held) = &mut self.held else {
             self.emit(frame, index, &plan, out);
@@ -143,9 +149,26 @@ impl Multiplex {
         of_kind.map_or(TimeDelta::ZERO, |track| track.frame_duration)
     }
 
-    fn configure(&mut self, frame: &MediaFrame) -> Result<(), MuxError> {
+    /// Makes a track, or gives it another format, where `frame` is of a codec that needs no config.
+    fn adopt(&mut self, frame: &MediaFrame) -> Result<(), MuxError> {
+        if !Format::needs_no_config(frame.codec) {
+            return Ok(());
+        }
+        let track = self.tracks.find(frame.track);
+        let known = track.and_then(|index| self.tracks.get(index));
+        let format = Format::from_media(frame)?;
+        let same = known.is_some_and(|track| track.format.is_same_kind(&format));
+        if same {
+            return Ok(());
+        }
+        // A frame that cannot be written makes no track.
+        format.plan(frame, true, &self.config.limits)?;
+        self.configure(frame, format)
+    }
+
+    fn configure(&mut self, frame: &MediaFrame, format: Format) -> Result<(), MuxError> {
         let carrier = self.tracks.carrier();
-        let change = self.tracks.configure(frame, &self.config.limits)?;
+        let change = self.tracks.configure(frame, format, &self.config.limits)?;
         if self.held.is_none() && change == Change::Program {
             if self.tracks.carrier() != carrier {
                 self.clock.change_carrier();
@@ -167,27 +190,31 @@ impl Multiplex {
         }
     }
 
-    fn plan(&self, frame: &MediaFrame) -> Result<(usize, Plan), MuxError> {
+    fn plan(&mut self, frame: &MediaFrame) -> Result<(usize, Plan), MuxError> {
         let Some((index, track)) = self
             .tracks
             .find(frame.track)
-            .and_then(|index| Some((index, self.tracks.get(index)?)))
+            .and_then(|index| Some((index, self.tracks.get_mut(index)?)))
         else {
             return Err(Format::missing(frame.codec));
         };
-        let plan = track.format.plan(frame, &self.config.limits)?;
+        let plan = track
+            .format
+            .plan(frame, !track.begun, &self.config.limits)?;
         if frame.composition_offset().abs() > self.config.limits.composition_offset {
             return Err(malformed(
                 "timestamps",
                 "PTS and DTS lie further apart than the limit",
             ));
         }
+        track.begun = true;
         Ok((index, plan))
     }
 
     /// Writes a planned frame, and before it what is due.
     fn emit(&mut self, frame: &MediaFrame, index: usize, plan: &Plan, out: &mut Output) {
-        let is_carrier = self.tracks.carrier() == Some(index);
+        // Sections are not to have adaptation fields: a PCR on their PID goes in packets of its own.
+        let is_carrier = self.tracks.carrier() == Some(index) && !plan.is_section();
         let Some(track) = self.tracks.get_mut(index) else {
             return;
         };
@@ -232,6 +259,11 @@ impl Multiplex {
             let (pcr, discontinuity) = self.clock.pcr(target);
             adaptation.pcr = Some(wrapped(pcr));
             adaptation.discontinuity |= discontinuity;
+        }
+        if plan.is_section() {
+            let room = out.room(section_size(plan.size));
+            write_section(&mut track.lane, &frame.payload, room);
+            return;
         }
         let header = Header::new(track.stream_id, pts, dts, plan.size);
         let payload = header.as_bytes().len() + plan.size;
