@@ -36,6 +36,9 @@ pub mod nal;
 pub mod opus;
 pub mod pcm;
 pub mod video;
+pub mod vp8;
+pub mod vp9;
+pub mod vpc;
 
 mod bits;
 mod error;
