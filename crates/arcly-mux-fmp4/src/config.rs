@@ -2,6 +2,7 @@
 
 use arcly_core::{TimeDelta, Timestamp, TrackId};
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 /// Which tracks of the stream go into the file. Frames of the others are ignored, without an error.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -71,6 +72,44 @@ impl Default for CmafConfig {
     }
 }
 
+/// How [`Fmp4Muxer`](crate::Fmp4Muxer) behaves. The default suits recordings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Fmp4Config {
+    /// Which tracks go into the file. Default: all.
+    pub tracks: TrackSelection,
+    /// How much media a fragment holds at most; one also ends before each keyframe of the leading video track. Default: 1 s.
+    ///
+    /// What the open fragment holds is lost when the process is killed. A fragment costs about 150 bytes, and the start of the
+    /// stream is delayed by one.
+    pub fragment_duration: Duration,
+    /// How much media time the start is held back until both a video and an audio track are known. A file lists its tracks once,
+    /// at its beginning: what turns up later cannot be added. Default: 1 s.
+    pub start_wait: Duration,
+    /// Whether fragments tell the sender's wall clock, see [`CmafConfig::producer_time`]. Default: no, because ffmpeg 5.1
+    /// mistakes it for a fault in files.
+    pub producer_time: bool,
+    /// How many bytes are kept free behind the file's header for the index that
+    /// [`Fmp4Muxer::final_header`](crate::Fmp4Muxer::final_header) puts there. Default: 0, none: it takes a storage that can
+    /// overwrite. 12 bytes hold an entry; with fewer entries than fragments, an entry covers several.
+    pub reserve_for_index: usize,
+    /// The limits.
+    pub limits: Limits,
+}
+
+impl Default for Fmp4Config {
+    fn default() -> Self {
+        Self {
+            tracks: TrackSelection::All,
+            fragment_duration: Duration::from_secs(1),
+            start_wait: Duration::from_secs(1),
+            producer_time: false,
+            reserve_for_index: 0,
+            limits: Limits::default(),
+        }
+    }
+}
+
 /// What a muxer accepts before it answers with [`MuxError::LimitExceeded`](arcly_core::mux::MuxError::LimitExceeded), or
 /// closes a chunk by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,6 +133,13 @@ pub struct Limits {
     pub events: usize,
     /// Bytes of an event message. Default: 64 KiB.
     pub event_bytes: usize,
+    /// Frames that are held back at the start of a file. Default: 512; beyond, the file starts without waiting longer.
+    pub held_frames: usize,
+    /// Payload bytes that are held back at the start of a file. Default: 16 MiB; beyond, the file starts without waiting longer.
+    pub held_bytes: usize,
+    /// Chunks that are remembered for the index of a file, and random access points for each of its tracks. With more, every
+    /// second is forgotten, again and again. Default: 16,384, which take 1 MiB with two tracks, and are 4.5 hours at one a second.
+    pub index_entries: usize,
 }
 
 impl Default for Limits {
@@ -107,6 +153,9 @@ impl Default for Limits {
             chunk_bytes: 64 << 20,
             events: 64,
             event_bytes: 64 << 10,
+            held_frames: 512,
+            held_bytes: 16 << 20,
+            index_entries: 16_384,
         }
     }
 }
@@ -121,6 +170,7 @@ impl Limits {
         self.composition_offset = self.composition_offset.min(LONGEST);
         self.sample_duration = self.sample_duration.min(LONGEST);
         self.chunk_bytes = self.chunk_bytes.min(2 << 30);
+        self.index_entries = self.index_entries.max(2);
         self
     }
 }

@@ -7,6 +7,7 @@ use crate::boxes::BoxWriter;
 use crate::chunk::{OVERHEAD, write_chunk, write_producer_time};
 use crate::config::Limits;
 use crate::event::{self, Event};
+use crate::index::Index;
 use crate::malformed;
 use crate::sample_entry::Description;
 use crate::track::Track;
@@ -31,6 +32,9 @@ pub(crate) struct Fragmenter {
     wants_segment_type: bool,
     closed: Vec<Bytes>,
     closed_bytes: usize,
+    index: Option<Index>,
+    /// How many bytes have been written to the file, where there is an index.
+    position: u64,
 }
 
 impl Fragmenter {
@@ -48,7 +52,26 @@ impl Fragmenter {
             wants_segment_type: false,
             closed: Vec::new(),
             closed_bytes: 0,
+            index: None,
+            position: 0,
         }
+    }
+
+    /// Begins a file: `origin` is the zero of its timeline, the first chunk comes at `position`, and an index is kept from now on.
+    pub(crate) fn begin_file(&mut self, origin: Timestamp, position: u64) {
+        self.origin = origin;
+        self.position = position;
+        self.index = Some(Index::new(self.limits.index_entries));
+    }
+
+    /// The index of the file, and where its chunks end.
+    pub(crate) fn index(&self) -> Option<(&Index, u64)> {
+        Some((self.index.as_ref()?, self.position))
+    }
+
+    /// Whether the open chunk has samples.
+    pub(crate) const fn has_samples(&self) -> bool {
+        self.samples > 0
     }
 
     pub(crate) fn tracks(&self) -> &[Track] {
@@ -171,7 +194,15 @@ impl Fragmenter {
             let time = event.time.since(self.origin).to_ticks(timescale);
             event.write(timescale, time.max(0).unsigned_abs(), &mut out);
         }
+        if let Some(index) = &mut self.index {
+            index.add(
+                self.position,
+                self.position + out.len() as u64,
+                &self.tracks,
+            );
+        }
         write_chunk(self.sequence, &self.tracks, &mut out);
+        self.position += (out.len() + self.bytes) as u64;
         self.closed_bytes += out.len() + self.bytes;
         self.closed.push(out.finish());
         for track in &mut self.tracks {
@@ -198,6 +229,9 @@ impl Fragmenter {
     /// Moves the closed chunks to `out`.
     pub(crate) fn take(&mut self, out: &mut Vec<Bytes>) {
         self.closed_bytes = 0;
+        if self.closed.is_empty() {
+            return;
+        }
         if out.is_empty() {
             // Spares the copy, and leaves room for as much again.
             let room = self.closed.len();

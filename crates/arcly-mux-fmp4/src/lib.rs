@@ -40,12 +40,15 @@ mod chunk;
 mod config;
 mod event;
 mod fragmenter;
+mod index;
 mod init;
+mod recording;
 mod sample_entry;
 mod segment;
 mod track;
 
-pub use config::{CmafConfig, Limits, TrackSelection};
+pub use config::{CmafConfig, Fmp4Config, Limits, TrackSelection};
+pub use recording::Fmp4Muxer;
 pub use segment::CmafSegmentMuxer;
 
 use arcly_core::mux::{ContainerFormat, MuxError};

@@ -14,8 +14,10 @@ const MAX_STEP_BACK: TimeDelta = TimeDelta::from_millis(1_000);
 pub(crate) mod flags {
     /// It depends on no other: all sound, and keyframes.
     pub(crate) const SYNC: u32 = 0x0200_0000;
+    /// It is no random access point (`sample_is_non_sync_sample`).
+    pub(crate) const NON_SYNC: u32 = 0x0001_0000;
     /// It depends on others, and is no random access point.
-    pub(crate) const DEPENDENT: u32 = 0x0101_0000;
+    pub(crate) const DEPENDENT: u32 = 0x0100_0000 | NON_SYNC;
     /// No other depends on it (`sample_is_depended_on` 2).
     pub(crate) const DISPOSABLE: u32 = 0x0080_0000;
 }
@@ -183,7 +185,7 @@ impl Track {
 
     /// How long a sample lasts of which nothing is known but `length`, what its codec says.
     fn usual_duration(&self, length: Option<u32>) -> u32 {
-        // A quarter of a tenth of a second: a lone picture at 40 ms.
+        // A lone picture or sound: 40 ms.
         length
             .or(self.step)
             .unwrap_or(self.description.timescale / 25)
