@@ -91,8 +91,7 @@ impl Fmp4Muxer {
     }
 
     /// Takes over what a config says about its track, where the file can still be told.
-    fn configure(&mut self, frame: &MediaFrame) -> Result<(), MuxError> {
-        let description = Description::from_config(frame)?;
+    fn configure(&mut self, frame: &MediaFrame, description: Description) -> Result<(), MuxError> {
         let known = self.fragmenter.find(frame.track);
         if known.is_some_and(|track| track.description == description) {
             self.stale.retain(|stale| *stale != frame.track);
@@ -245,7 +244,15 @@ impl Muxer for Fmp4Muxer {
             return Ok(());
         }
         if frame.is_config() && frame.kind != MediaKind::Data {
-            return self.configure(frame);
+            return self.configure(frame, Description::from_config(frame)?);
+        }
+        if Description::is_in_frames(frame.codec) {
+            let known = self.fragmenter.find(frame.track);
+            if known.is_some_and(|track| track.description.describes(frame)) {
+                self.stale.retain(|stale| *stale != frame.track);
+            } else {
+                self.configure(frame, Description::from_frame(frame)?)?;
+            }
         }
         if self.stale.contains(&frame.track) {
             return Err(malformed(

@@ -177,6 +177,23 @@ impl CmafSegmentMuxer {
         Ok(())
     }
 
+    /// Takes over what a frame of a codec without configs says about its track.
+    fn describe_by(&mut self, frame: &MediaFrame) -> Result<(), MuxError> {
+        let known = self.fragmenter.find(frame.track);
+        if known.is_some_and(|track| track.description.describes(frame)) {
+            self.pending.retain(|pending| pending.track != frame.track);
+            return Ok(());
+        }
+        let waiting = self
+            .pending
+            .iter()
+            .find(|pending| pending.track == frame.track);
+        if waiting.is_some_and(|pending| pending.description.describes(frame)) {
+            return Ok(());
+        }
+        self.adopt(frame, Description::from_frame(frame)?)
+    }
+
     /// Closes the open chunk and moves all that is closed to `bytes`.
     fn close_chunk(&mut self, next: Option<&MediaFrame>, bytes: &mut Vec<Bytes>) {
         self.fragmenter.close_chunk(next);
@@ -214,6 +231,9 @@ impl SegmentMuxer for CmafSegmentMuxer {
                 container: crate::FORMAT.name,
                 codec: frame.codec,
             });
+        }
+        if Description::is_in_frames(frame.codec) {
+            self.describe_by(frame)?;
         }
         if self
             .pending

@@ -2,8 +2,13 @@
 
 use super::{Description, refused};
 use crate::boxes::{BoxWriter, FourCc};
+use crate::malformed;
 use arcly_core::CodecId;
 use arcly_core::codec::aac::AudioSpecificConfig;
+use arcly_core::codec::ac3::{AccessUnit, Dac3, Dec3, SyncFrame};
+use arcly_core::codec::flac::{FrameHeader, StreamInfo};
+use arcly_core::codec::mpeg_audio::{Layer, MpegAudioHeader, MpegVersion};
+use arcly_core::codec::opus::{OpusHead, PacketInfo, SAMPLE_RATE as OPUS_RATE};
 use arcly_core::mux::MuxError;
 use bytes::Bytes;
 
@@ -23,13 +28,19 @@ pub(super) struct Sound {
 pub(crate) enum FrameLength {
     /// All this many ticks.
     Fixed(u32),
+    /// As each packet of Opus tells.
+    Opus,
+    /// As each frame of FLAC tells.
+    Flac,
 }
 
 impl FrameLength {
     /// The length of the frame with this payload, in ticks; `None` where it cannot be told.
-    pub(super) fn of(self, _payload: &[u8]) -> Option<u32> {
+    pub(super) fn of(self, payload: &[u8]) -> Option<u32> {
         match self {
             Self::Fixed(ticks) => Some(ticks),
+            Self::Opus => Some(PacketInfo::parse(payload).ok()?.samples()),
+            Self::Flac => Some(FrameHeader::parse(payload).ok()?.samples()),
         }
     }
 }
@@ -80,6 +91,137 @@ pub(super) fn aac(config: &Bytes) -> Result<Description, MuxError> {
     Ok(Description::audio(CodecId::Aac, sound, *b"mp4a", |out| {
         write_esds(out, 0x40, Some(config))
     }))
+}
+
+/// `Opus` with `dOps` ("Encapsulation of Opus in ISO Base Media File Format" 4.3).
+pub(super) fn opus(config: &Bytes) -> Result<Description, MuxError> {
+    let head = OpusHead::parse(config).map_err(refused("OpusHead"))?;
+    let dops = head.to_dops().map_err(refused("OpusHead"))?;
+    let sound = Sound {
+        sample_rate: OPUS_RATE,
+        channels: head.channels.into(),
+        sample_size: 16,
+        frame_length: FrameLength::Opus,
+    };
+    Ok(Description::audio(CodecId::Opus, sound, *b"Opus", |out| {
+        out.plain(b"dOps", |out| out.bytes(&dops));
+    }))
+}
+
+/// `fLaC` with `dfLa` ("Encapsulation of FLAC in ISO Base Media File Format" 3.3).
+pub(super) fn flac(config: &Bytes) -> Result<Description, MuxError> {
+    let info = StreamInfo::parse(config).map_err(refused("STREAMINFO"))?;
+    let dfla = info.to_dfla().map_err(refused("STREAMINFO"))?;
+    let is_fixed = info.min_block_size == info.max_block_size;
+    let sound = Sound {
+        sample_rate: info.sample_rate,
+        channels: info.channels.into(),
+        sample_size: info.bits_per_sample.into(),
+        frame_length: if is_fixed {
+            FrameLength::Fixed(info.max_block_size.into())
+        } else {
+            FrameLength::Flac
+        },
+    };
+    Ok(Description::audio(CodecId::Flac, sound, *b"fLaC", |out| {
+        out.plain(b"dfLa", |out| out.bytes(&dfla));
+    }))
+}
+
+/// `mp4a` with `esds`; the object type is that of ISO/IEC 11172-3 (0x6B), or of ISO/IEC 13818-3 (0x69) at its lower rates.
+pub(super) fn mp3(frame: &[u8]) -> Result<Description, MuxError> {
+    let header = MpegAudioHeader::parse(frame).map_err(refused("MP3 frame"))?;
+    if header.layer != Layer::III {
+        return Err(malformed("MP3 frame", "it is of another layer"));
+    }
+    let object_type = match header.version {
+        MpegVersion::Mpeg1 => 0x6b,
+        MpegVersion::Mpeg2 | MpegVersion::Mpeg25 => 0x69,
+    };
+    let sound = Sound {
+        sample_rate: header.sample_rate,
+        channels: header.channels().into(),
+        sample_size: 16,
+        frame_length: FrameLength::Fixed(header.samples()),
+    };
+    Ok(Description::audio(CodecId::Mp3, sound, *b"mp4a", |out| {
+        write_esds(out, object_type, None)
+    }))
+}
+
+/// `ac-3` with `dac3` (ETSI TS 102 366 F.3, F.4).
+pub(super) fn ac3(frame: &[u8]) -> Result<Description, MuxError> {
+    let SyncFrame::Ac3(header) = SyncFrame::parse(frame).map_err(refused("AC-3 frame"))? else {
+        return Err(malformed("AC-3 frame", "it is E-AC-3"));
+    };
+    let dac3 = Dac3::from_header(&header)
+        .to_bytes()
+        .map_err(refused("AC-3 frame"))?;
+    let sound = Sound {
+        sample_rate: header.sample_rate(),
+        channels: header.channels().into(),
+        sample_size: 16,
+        frame_length: FrameLength::Fixed(header.samples()),
+    };
+    Ok(Description::audio(CodecId::Ac3, sound, *b"ac-3", |out| {
+        out.plain(b"dac3", |out| out.bytes(&dac3));
+    }))
+}
+
+/// `ec-3` with `dec3` (ETSI TS 102 366 F.5, F.6).
+pub(super) fn eac3(frame: &[u8]) -> Result<Description, MuxError> {
+    let unit = AccessUnit::parse(frame).map_err(refused("E-AC-3 frame"))?;
+    let dec3 = Dec3::from_access_unit(&unit).and_then(|config| config.to_bytes());
+    let dec3 = dec3.map_err(refused("E-AC-3 frame"))?;
+    let sound = Sound {
+        sample_rate: unit.sample_rate(),
+        channels: unit.channels().into(),
+        sample_size: 16,
+        frame_length: FrameLength::Fixed(unit.samples()),
+    };
+    Ok(Description::audio(CodecId::Eac3, sound, *b"ec-3", |out| {
+        out.plain(b"dec3", |out| out.bytes(&dec3));
+    }))
+}
+
+/// What of a frame's header its track's sample entry depends on, as a number that differs where that differs. Cheaper than to make the
+/// entry for each frame.
+pub(super) fn signature(codec: CodecId, frame: &[u8]) -> Option<u64> {
+    let fields = match codec {
+        CodecId::Mp3 => {
+            let header = MpegAudioHeader::parse(frame).ok()?;
+            let rate = u16::try_from(header.sample_rate).ok()?;
+            [
+                header.version as u16,
+                header.layer as u16,
+                rate,
+                header.channels().into(),
+            ]
+        }
+        CodecId::Ac3 | CodecId::Eac3 => match SyncFrame::parse(frame).ok()? {
+            SyncFrame::Ac3(header) => {
+                let service = u16::from(header.bsid) << 8 | u16::from(header.bsmod);
+                [
+                    header.fscod.into(),
+                    service,
+                    header.acmod.into(),
+                    header.lfe.into(),
+                ]
+            }
+            SyncFrame::Eac3(header) => {
+                let rate = u16::try_from(header.sample_rate).ok()?;
+                let length = u16::from(header.bsid) << 8 | u16::from(header.blocks);
+                [rate, length, header.acmod.into(), header.lfe.into()]
+            }
+            _ => return None,
+        },
+        _ => return None,
+    };
+    Some(
+        fields
+            .iter()
+            .fold(0, |all, field| all << 16 | u64::from(*field)),
+    )
 }
 
 /// An `esds` box: the descriptors of ISO/IEC 14496-1 7.2.6. `object_type` is of its Table 5.

@@ -24,6 +24,8 @@ pub(crate) struct Description {
     /// Ticks a second of the track's timeline.
     pub(crate) timescale: u32,
     pub(crate) media: Media,
+    /// What a frame's header has to be for this description to hold, of codecs without configs.
+    signature: Option<u64>,
 }
 
 /// What differs by kind.
@@ -36,19 +38,48 @@ pub(crate) enum Media {
 impl Description {
     /// Whether tracks of this codec can be carried.
     pub(crate) const fn carries(codec: CodecId) -> bool {
-        matches!(codec, CodecId::H264 | CodecId::Aac)
+        matches!(
+            codec,
+            CodecId::H264 | CodecId::H265 | CodecId::Aac | CodecId::Opus | CodecId::Flac
+        ) || Self::is_in_frames(codec)
+    }
+
+    /// Whether tracks of this codec have no config on the bus, and are described by their frames.
+    pub(crate) const fn is_in_frames(codec: CodecId) -> bool {
+        matches!(codec, CodecId::Mp3 | CodecId::Ac3 | CodecId::Eac3)
     }
 
     /// Reads a codec config.
     pub(crate) fn from_config(frame: &MediaFrame) -> Result<Self, MuxError> {
         match (frame.codec, frame.kind) {
             (CodecId::H264, MediaKind::Video) => video::h264(&frame.payload),
+            (CodecId::H265, MediaKind::Video) => video::h265(&frame.payload),
             (CodecId::Aac, MediaKind::Audio) => audio::aac(&frame.payload),
+            (CodecId::Opus, MediaKind::Audio) => audio::opus(&frame.payload),
+            (CodecId::Flac, MediaKind::Audio) => audio::flac(&frame.payload),
             (codec, _) => Err(MuxError::UnsupportedCodec {
                 container: crate::FORMAT.name,
                 codec,
             }),
         }
+    }
+
+    /// Reads the description that a frame of a codec without configs carries.
+    pub(crate) fn from_frame(frame: &MediaFrame) -> Result<Self, MuxError> {
+        let mut description = match (frame.codec, frame.kind) {
+            (CodecId::Mp3, MediaKind::Audio) => audio::mp3(&frame.payload),
+            (CodecId::Ac3, MediaKind::Audio) => audio::ac3(&frame.payload),
+            (CodecId::Eac3, MediaKind::Audio) => audio::eac3(&frame.payload),
+            (codec, _) => Err(MuxError::MissingConfig { codec }),
+        }?;
+        description.signature = audio::signature(frame.codec, &frame.payload);
+        Ok(description)
+    }
+
+    /// Whether a frame of a codec without configs still is what this describes. A frame whose header cannot be read changes nothing.
+    pub(crate) fn describes(&self, frame: &MediaFrame) -> bool {
+        let signature = audio::signature(frame.codec, &frame.payload);
+        frame.codec == self.codec && (signature.is_none() || signature == self.signature)
     }
 
     /// How long the frame with this payload lasts in ticks, where the codec fixes it.
@@ -72,6 +103,7 @@ impl Description {
             entry: out.finish(),
             timescale: picture.timescale(),
             media: Media::Video(picture),
+            signature: None,
         }
     }
 
@@ -88,6 +120,7 @@ impl Description {
             entry: out.finish(),
             timescale: sound.sample_rate,
             media: Media::Audio(sound.frame_length),
+            signature: None,
         }
     }
 }

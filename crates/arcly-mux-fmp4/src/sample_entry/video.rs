@@ -4,6 +4,7 @@ use super::{Description, refused};
 use crate::boxes::{BoxWriter, FourCc};
 use arcly_core::CodecId;
 use arcly_core::codec::h264::{AvcDecoderConfig, ColourDescription};
+use arcly_core::codec::h265::{HevcDecoderConfig, LengthSize};
 use arcly_core::mux::MuxError;
 use bytes::Bytes;
 
@@ -147,6 +148,41 @@ pub(super) fn h264(record: &Bytes) -> Result<Description, MuxError> {
         *b"avc1",
         |out| {
             out.plain(b"avcC", |out| out.bytes(&record));
+        },
+    ))
+}
+
+/// `hvc1` with `hvcC` (ISO/IEC 14496-15 8.4.1): as for H.264, the parameter sets stand in the sample entry alone, and so its arrays must say
+/// that they are complete.
+pub(super) fn h265(record: &Bytes) -> Result<Description, MuxError> {
+    let mut config = HevcDecoderConfig::parse(record).map_err(refused("hvcC"))?;
+    let sps = config.first_sps().map_err(refused("SPS in hvcC"))?;
+    config.length_size = LengthSize::Four;
+    for array in &mut config.arrays {
+        array.complete = true;
+    }
+    let record = config.to_bytes().map_err(refused("hvcC"))?;
+    let vui = sps.vui.as_ref();
+    let picture = Picture {
+        width: side(sps.width),
+        height: side(sps.height),
+        pixel_aspect: vui.and_then(|vui| aspect(vui.sample_aspect_ratio?)),
+        colour: vui.and_then(|vui| {
+            Some(Colour {
+                description: vui.colour?,
+                full_range: vui.full_range.unwrap_or(false),
+            })
+        }),
+        frame_rate: sps
+            .frame_rate()
+            .map(|rate| (rate.numerator, rate.denominator)),
+    };
+    Ok(Description::video(
+        CodecId::H265,
+        picture,
+        *b"hvc1",
+        |out| {
+            out.plain(b"hvcC", |out| out.bytes(&record));
         },
     ))
 }

@@ -1,5 +1,6 @@
 //! Fragmented MP4 as `mp4-atom` reads it, and its frames as the bus has them.
 
+use arcly_core::codec::opus::OpusHead;
 use arcly_core::{CodecId, MediaFrame, MediaKind, Timestamp, TrackId};
 use bytes::Bytes;
 use mp4_atom::{Decode, Moof, Moov};
@@ -200,6 +201,26 @@ fn config(trak: &[u8]) -> (CodecId, Option<Bytes>) {
     for (kind, codec) in plain {
         if let Some(config) = body(kind) {
             return (codec, Some(config));
+        }
+    }
+    if let Some(dops) = body(b"dOps") {
+        let head = OpusHead::from_dops(&dops).expect("ffmpeg's dOps");
+        return (
+            CodecId::Opus,
+            Some(head.to_bytes().expect("it was just read")),
+        );
+    }
+    if let Some(dfla) = body(b"dfLa") {
+        // STREAMINFO with the header of its block.
+        return (CodecId::Flac, Some(dfla.slice(4..4 + 4 + 34)));
+    }
+    for (kind, codec) in [
+        (b"vpcC", CodecId::Vp9),
+        (b"dac3", CodecId::Ac3),
+        (b"dec3", CodecId::Eac3),
+    ] {
+        if body(kind).is_some() {
+            return (codec, None);
         }
     }
     if let Some(esds) = body(b"esds") {

@@ -80,8 +80,59 @@ pub const H264: &[&str] = &[
     "yuv420p",
 ];
 
-/// Stereo AAC at 48 kHz.
+/// H.265 with B-frames.
+pub const H265: &[&str] = &[
+    "-c:v",
+    "libx265",
+    "-preset",
+    "ultrafast",
+    "-x265-params",
+    "log-level=none:bframes=2:keyint=30:min-keyint=30:scenecut=0",
+    "-pix_fmt",
+    "yuv420p",
+    "-tag:v",
+    "hvc1",
+];
+
+/// AV1, 10 bits.
+pub const AV1: &[&str] = &[
+    "-c:v",
+    "libsvtav1",
+    "-preset",
+    "12",
+    "-g",
+    "30",
+    "-pix_fmt",
+    "yuv420p10le",
+];
+
+pub const VP9: &[&str] = &[
+    "-c:v",
+    "libvpx-vp9",
+    "-deadline",
+    "realtime",
+    "-cpu-used",
+    "8",
+    "-g",
+    "30",
+    "-pix_fmt",
+    "yuv420p",
+];
+
+/// Stereo at 48 kHz, as all of these.
 pub const AAC: &[&str] = &["-c:a", "aac", "-ac", "2"];
+
+pub const OPUS: &[&str] = &["-c:a", "libopus", "-ac", "2"];
+
+pub const FLAC: &[&str] = &["-c:a", "flac", "-ac", "2"];
+
+pub const MP3: &[&str] = &["-c:a", "libmp3lame", "-ac", "2"];
+
+/// 5.1.
+pub const AC3: &[&str] = &["-c:a", "ac3", "-ac", "6"];
+
+/// 5.1.
+pub const EAC3: &[&str] = &["-c:a", "eac3", "-ac", "6"];
 
 /// Has ffmpeg encode a fragmented MP4 file with one test picture (30 a second) and one tone.
 pub fn encode(path: &Path, seconds: &str, args: &[&[&str]]) {
