@@ -1,7 +1,10 @@
-//! CMAF segments for `arcly-core`: frames in, init segments and chunks out (ISO/IEC 14496-12, ISO/IEC 23000-19).
+//! CMAF segments and fragmented MP4 for `arcly-core`: frames in, boxes out (ISO/IEC 14496-12, ISO/IEC 23000-19).
 //!
-//! [`CmafSegmentMuxer`] is a [`SegmentMuxer`](arcly_core::mux::SegmentMuxer), for HLS. It carries H.264 and AAC, and ID3, SCTE-35 and
-//! KLV as event messages. All state machines are free of I/O and clocks; a refused frame leaves no trace in the output.
+//! * [`CmafSegmentMuxer`] is a [`SegmentMuxer`](arcly_core::mux::SegmentMuxer): init segments, and segments made of chunks, for HLS.
+//! * [`Fmp4Muxer`] is a [`Muxer`](arcly_core::mux::Muxer): one file, for recordings and progressive download.
+//!
+//! Both carry H.264, H.265, AV1, AAC, Opus, FLAC, MP3, AC-3 and E-AC-3, and ID3, SCTE-35 and KLV as event messages, on any number of
+//! tracks up to [`Limits::tracks`]. All state machines are free of I/O and clocks; a refused frame leaves no trace in the output.
 //!
 //! ```
 //! use arcly_core::mux::SegmentMuxer;

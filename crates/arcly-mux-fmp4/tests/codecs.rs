@@ -11,7 +11,7 @@ use support::file::{find, tracks};
 use support::probe::{expected, packets};
 use support::*;
 
-const VIDEO: &[(&str, &[&str])] = &[("h264", H264), ("h265", H265)];
+const VIDEO: &[(&str, &[&str])] = &[("h264", H264), ("h265", H265), ("av1", AV1)];
 
 const AUDIO: &[(&str, &[&str])] = &[
     ("aac", AAC),
@@ -101,6 +101,11 @@ fn h264_with_each_audio_codec() {
 #[test]
 fn h265_with_each_audio_codec() {
     round_trip("h265");
+}
+
+#[test]
+fn av1_with_each_audio_codec() {
+    round_trip("av1");
 }
 
 #[test]

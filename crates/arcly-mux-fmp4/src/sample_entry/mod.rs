@@ -40,7 +40,12 @@ impl Description {
     pub(crate) const fn carries(codec: CodecId) -> bool {
         matches!(
             codec,
-            CodecId::H264 | CodecId::H265 | CodecId::Aac | CodecId::Opus | CodecId::Flac
+            CodecId::H264
+                | CodecId::H265
+                | CodecId::Av1
+                | CodecId::Aac
+                | CodecId::Opus
+                | CodecId::Flac
         ) || Self::is_in_frames(codec)
     }
 
@@ -54,6 +59,7 @@ impl Description {
         match (frame.codec, frame.kind) {
             (CodecId::H264, MediaKind::Video) => video::h264(&frame.payload),
             (CodecId::H265, MediaKind::Video) => video::h265(&frame.payload),
+            (CodecId::Av1, MediaKind::Video) => video::av1(&frame.payload),
             (CodecId::Aac, MediaKind::Audio) => audio::aac(&frame.payload),
             (CodecId::Opus, MediaKind::Audio) => audio::opus(&frame.payload),
             (CodecId::Flac, MediaKind::Audio) => audio::flac(&frame.payload),

@@ -2,7 +2,9 @@
 
 use super::{Description, refused};
 use crate::boxes::{BoxWriter, FourCc};
+use crate::malformed;
 use arcly_core::CodecId;
+use arcly_core::codec::av1::Av1Config;
 use arcly_core::codec::h264::{AvcDecoderConfig, ColourDescription};
 use arcly_core::codec::h265::{HevcDecoderConfig, LengthSize};
 use arcly_core::mux::MuxError;
@@ -185,6 +187,29 @@ pub(super) fn h265(record: &Bytes) -> Result<Description, MuxError> {
             out.plain(b"hvcC", |out| out.bytes(&record));
         },
     ))
+}
+
+/// `av01` with `av1C` ("AV1 Codec ISO Media File Format Binding" 2.2, 2.3).
+pub(super) fn av1(record: &Bytes) -> Result<Description, MuxError> {
+    let config = Av1Config::parse(record).map_err(refused("av1C"))?;
+    let Some(sequence) = config.sequence_header() else {
+        return Err(malformed("av1C", "it has no sequence header"));
+    };
+    let picture = Picture {
+        width: side(sequence.width),
+        height: side(sequence.height),
+        pixel_aspect: None,
+        colour: sequence.colour.map(|description| Colour {
+            description,
+            full_range: sequence.full_range,
+        }),
+        frame_rate: sequence
+            .frame_rate()
+            .map(|rate| (rate.numerator, rate.denominator)),
+    };
+    Ok(Description::video(CodecId::Av1, picture, *b"av01", |out| {
+        out.plain(b"av1C", |out| out.bytes(record));
+    }))
 }
 
 #[cfg(test)]
