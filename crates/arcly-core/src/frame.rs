@@ -89,8 +89,9 @@ pub struct WallClock(pub i64);
 /// | VP8, VP9 | the frame (VP9: superframe) | none; vpcC record |
 /// | AAC | raw data block, no ADTS header | AudioSpecificConfig |
 /// | Opus | the packet | OpusHead |
-/// | MP3, AC-3, E-AC-3 | one sync frame | none |
+/// | MP3, AC-3, E-AC-3 | one sync frame, and behind it those of its dependent substreams | none |
 /// | FLAC | one frame | STREAMINFO block with its header |
+/// | G.711, G.722, L16 | whole samples, channels interleaved | none |
 /// | data | see [`CodecId`] | the same, to be kept for joiners |
 ///
 /// Frames of a stream are published in decode order: DTS never decreases within a track.

@@ -8,6 +8,8 @@ mod publication;
 mod qos;
 mod rendition;
 mod track;
+#[cfg(feature = "codec")]
+mod track_audio;
 
 pub use end_reason::EndReason;
 pub use handle::{SharedFrame, StreamHandle};

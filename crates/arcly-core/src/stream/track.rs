@@ -23,7 +23,7 @@ impl StreamMetadata {
 }
 
 /// What is known of a track. The optional fields are read from its codec config, once that has come, where feature `codec` is
-/// on and the codec is known to `arcly-codec`.
+/// on and the codec is known to `arcly-codec`; those of MP3, AC-3, E-AC-3, G.711 and G.722, which have none, from the first frame.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct TrackInfo {
@@ -75,7 +75,7 @@ impl TrackInfo {
 
     #[cfg(feature = "codec")]
     fn read_config(&mut self, frame: &MediaFrame) {
-        use crate::codec::aac::AudioSpecificConfig;
+        use super::track_audio::AudioFormat;
         use crate::codec::h264::{AvcDecoderConfig, Sps};
         match frame.codec {
             CodecId::H264 => {
@@ -90,15 +90,29 @@ impl TrackInfo {
                 self.height = Some(sps.height);
                 self.frame_rate = sps.frame_rate().map(|rate| rate.as_f64());
             }
-            CodecId::Aac => {
-                let Ok(config) = AudioSpecificConfig::parse(&frame.payload) else {
-                    return;
-                };
-                self.codec_string = Some(config.codec_string());
-                self.channels = Some(config.output_channels().into());
-                self.sample_rate = Some(config.output_sample_rate());
-            }
-            _ => {}
+            _ => self.set_audio(AudioFormat::from_config(frame.codec, &frame.payload)),
+        }
+    }
+
+    /// What the track's first frame tells: of most codecs nothing, as their config does.
+    fn from_first_frame(frame: &MediaFrame) -> Self {
+        let mut info = Self::new(frame);
+        #[cfg(feature = "codec")]
+        if !frame.is_config() {
+            use super::track_audio::AudioFormat;
+            info.set_audio(AudioFormat::from_frame(frame.codec, &frame.payload));
+        }
+        #[cfg(not(feature = "codec"))]
+        let _ = &mut info;
+        info
+    }
+
+    #[cfg(feature = "codec")]
+    fn set_audio(&mut self, format: Option<super::track_audio::AudioFormat>) {
+        if let Some(format) = format {
+            self.codec_string = format.codec_string;
+            self.channels = Some(format.channels);
+            self.sample_rate = Some(format.sample_rate);
         }
     }
 }
@@ -120,7 +134,7 @@ impl Track {
             kind: frame.kind,
             counters: TrackCounters::new(),
             start: TrackStart::new(),
-            info: ArcSwap::from_pointee(TrackInfo::new(frame)),
+            info: ArcSwap::from_pointee(TrackInfo::from_first_frame(frame)),
         }
     }
 
@@ -154,6 +168,15 @@ mod tests {
         let audio = TrackInfo::from_config(&asc.into_config());
         assert_eq!(audio.codec_string.as_deref(), Some("mp4a.40.2"));
         assert_eq!((audio.channels, audio.sample_rate), (Some(2), Some(44_100)));
+    }
+
+    #[test]
+    fn a_frame_tells_where_the_codec_has_no_config() {
+        let mp3 = Bytes::from_static(&[0xff, 0xfb, 0x50, 0x64]);
+        let track = Track::new(&MediaFrame::new_audio(0, mp3, CodecId::Mp3));
+        let info = track.info();
+        assert_eq!(info.codec_string.as_deref(), Some("mp3"));
+        assert_eq!((info.channels, info.sample_rate), (Some(2), Some(44_100)));
     }
 
     #[test]
