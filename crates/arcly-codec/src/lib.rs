@@ -1,4 +1,4 @@
-//! Bitstream parsers for live media: H.264 and AAC; bytes in, plain structs out.
+//! Bitstream parsers for live media, video and audio codecs; bytes in, plain structs out.
 //!
 //! The crate has no I/O, no clock and no state beyond what a stream's syntax itself needs. Input is taken to be
 //! hostile: nothing panics, every length and count is bounded by a documented constant, and an error says what is wrong

@@ -21,8 +21,8 @@ pub const EXTENSION_DESCRIPTOR_TAG: u8 = 0x7f;
 /// `descriptor_tag_extension` of the Opus audio descriptor.
 pub const DESCRIPTOR_TAG_EXTENSION: u8 = 0x80;
 
-/// The longest access unit that is taken, in bytes: 255 streams at the 1275 bytes of a frame and more than one frame each exist on
-/// paper only; two 48-frame packets of the highest rate fit.
+/// The longest access unit that is taken, in bytes. Its length is a sum without end; eight streams of 120 ms at the highest rate (1275 bytes for 20 ms)
+/// take 60 KiB.
 pub const MAX_ACCESS_UNIT_BYTES: usize = 128 * 1024;
 
 /// The highest trim, in samples: the field has 13 bits.
