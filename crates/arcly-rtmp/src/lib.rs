@@ -38,6 +38,7 @@
 pub mod amf0;
 mod config;
 mod driver;
+pub mod egress;
 mod error;
 pub mod flv;
 mod limits;

@@ -42,6 +42,13 @@ pub struct Limits {
     /// The message streams open at once (`createStream`). Default 8; publishers use one.
     /// Cost: about 200 bytes each, and a publish session where one is opened.
     pub message_streams: usize,
+    /// The streams that are played, or waited for, at once. Default 4; players use one.
+    /// Cost: about 1 KiB each, and a write a video frame.
+    pub plays: usize,
+    /// The bytes a second that are read from the peer, averaged; twice as many may come in a burst. 0: any number. A peer
+    /// that sends more is not read for so long that it keeps to it. Default 125 000 000: 1 Gbit/s, which no live stream
+    /// needs. Cost: processor time and, for as long as the stream's log keeps them, that many bytes a second.
+    pub bytes_per_second: u64,
     /// The commands, user control and protocol control messages a second, averaged; twice as many may come in a
     /// burst. Default 100; a publisher sends some ten to start and then hardly any. Cost: processor time.
     pub commands_per_second: u32,
@@ -53,8 +60,8 @@ pub struct Limits {
     /// The time without a byte from the peer. Default 60 s. Cost: a stream stays live that long after its publisher
     /// has vanished without closing its connection, unless the engine's own idle timeout is shorter.
     pub idle_timeout: Duration,
-    /// The time for which the peer may refuse to take our replies (driver). Default 10 s. Cost: a connection slot
-    /// for that long.
+    /// The time for which the peer may refuse to take a byte while there is something to send (driver). Default 10 s.
+    /// Cost: a connection slot for that long.
     pub write_timeout: Duration,
 }
 
@@ -71,6 +78,8 @@ impl Default for Limits {
             amf_string_bytes: 128 << 10,
             name_bytes: 4_096,
             message_streams: 8,
+            plays: 4,
+            bytes_per_second: 125_000_000,
             commands_per_second: 100,
             handshake_timeout: Duration::from_secs(10),
             setup_timeout: Duration::from_secs(30),

@@ -144,6 +144,18 @@ pub(crate) fn status(
     })
 }
 
+/// A data message: a name and values, without transaction (RTMP 1.0, 7.1.2).
+pub(crate) fn data(stream_id: u32, name: &str, values: &[Value]) -> Message {
+    let mut message = message(stream_id, |writer| {
+        writer.string(name);
+        for value in values {
+            writer.value(value);
+        }
+    });
+    message.type_id = type_id::DATA_AMF0;
+    message
+}
+
 /// The information object of a status reply.
 pub(crate) fn information(level: Level, code: StatusCode, description: &str) -> Value {
     Value::Object(vec![

@@ -27,10 +27,36 @@ impl StatusCode {
     pub const PUBLISH_IDLE: Self = Self("NetStream.Publish.Idle");
     /// Publishing has ended.
     pub const UNPUBLISH_SUCCESS: Self = Self("NetStream.Unpublish.Success");
+    /// What was played before on the message stream is over, and the new stream comes.
+    pub const PLAY_RESET: Self = Self("NetStream.Play.Reset");
+    /// Playing starts.
+    pub const PLAY_START: Self = Self("NetStream.Play.Start");
+    /// Playing has stopped.
+    pub const PLAY_STOP: Self = Self("NetStream.Play.Stop");
+    /// The stream was played to its end; in an `onPlayStatus` data message.
+    pub const PLAY_COMPLETE: Self = Self("NetStream.Play.Complete");
+    /// Another stream follows on the message stream (`play2`).
+    pub const PLAY_TRANSITION: Self = Self("NetStream.Play.Transition");
+    /// The stream that is played has a publisher again.
+    pub const PLAY_PUBLISH_NOTIFY: Self = Self("NetStream.Play.PublishNotify");
+    /// The stream that is played has lost its publisher.
+    pub const PLAY_UNPUBLISH_NOTIFY: Self = Self("NetStream.Play.UnpublishNotify");
     /// There is no such stream to play.
     pub const PLAY_STREAM_NOT_FOUND: Self = Self("NetStream.Play.StreamNotFound");
+    /// Playing is not allowed.
+    pub const PLAY_UNAUTHORIZED: Self = Self("NetStream.Play.Unauthorized");
+    /// The player reads more slowly than the stream comes.
+    pub const PLAY_INSUFFICIENT_BANDWIDTH: Self = Self("NetStream.Play.InsufficientBW");
+    /// The stream has no track that the player can take.
+    pub const PLAY_NO_SUPPORTED_TRACK: Self = Self("NetStream.Play.NoSupportedTrackFound");
     /// Playing failed for a reason that no other code names.
     pub const PLAY_FAILED: Self = Self("NetStream.Play.Failed");
+    /// Playing pauses.
+    pub const PAUSE_NOTIFY: Self = Self("NetStream.Pause.Notify");
+    /// Playing goes on.
+    pub const UNPAUSE_NOTIFY: Self = Self("NetStream.Unpause.Notify");
+    /// Playing goes on somewhere else on the timeline.
+    pub const SEEK_NOTIFY: Self = Self("NetStream.Seek.Notify");
 
     /// The text.
     #[must_use]

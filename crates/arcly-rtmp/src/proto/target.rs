@@ -27,6 +27,8 @@ pub struct Connect {
     pub audio_four_cc_info: Vec<(String, u32)>,
     /// `capsEx`: the client's further abilities, a mask (Enhanced RTMP v2).
     pub caps_ex: u32,
+    /// `token`: what some clients show instead of a query.
+    pub token: Option<String>,
 }
 
 impl Connect {
@@ -72,6 +74,7 @@ impl Connect {
             video_four_cc_info: infos("videoFourCcInfoMap"),
             audio_four_cc_info: infos("audioFourCcInfoMap"),
             caps_ex: object.get("capsEx").map_or(0, mask),
+            token: Some(text("token")?).filter(|token| !token.is_empty()),
         })
     }
 
@@ -113,7 +116,8 @@ pub struct Target {
     pub app: String,
     /// The stream in it; empty where the peer named none.
     pub stream: String,
-    /// The parameters of the stream name's query, then those of `app`'s, then those of `tcUrl`'s, decoded.
+    /// The parameters of the stream name's query, then those of `app`'s, then those of `tcUrl`'s, decoded; last
+    /// [`Connect::token`].
     pub query: Vec<(String, String)>,
 }
 
@@ -154,7 +158,12 @@ impl Target {
             split_query(&connect.app).1,
             split_query(&connect.tc_url).1,
         ];
-        let query = queries.iter().flat_map(|query| pairs(query)).collect();
+        let own = connect.token.iter().map(|token| ("token".to_owned(), token.clone()));
+        let query = queries
+            .iter()
+            .flat_map(|query| pairs(query))
+            .chain(own)
+            .collect();
         Ok(Self { app, stream, query })
     }
 
@@ -179,6 +188,7 @@ impl fmt::Debug for Connect {
             .field("video_four_cc_info", &self.video_four_cc_info)
             .field("audio_four_cc_info", &self.audio_four_cc_info)
             .field("caps_ex", &self.caps_ex)
+            .field("token", &self.token.is_some())
             .finish()
     }
 }
@@ -316,11 +326,17 @@ mod tests {
                 Value::Object(vec![("*".to_owned(), 7.0.into())]),
             ),
             ("capsEx".to_owned(), 15.0.into()),
+            ("token".to_owned(), "secret".into()),
         ]);
         let connect = Connect::parse(&object, &Limits::default()).expect("within limits");
         assert_eq!(connect.four_cc_list, ["hvc1", "av01"]);
         assert_eq!(connect.video_four_cc_info, [("*".to_owned(), 7)]);
         assert_eq!(connect.caps_ex, 15);
+        let target = Target::new(&connect, "cam", &Limits::default()).expect("within limits");
+        assert_eq!(target.token(), Some("secret"));
+        assert!(!format!("{connect:?}").contains("secret"));
+        let target = Target::new(&connect, "cam?token=own", &Limits::default());
+        assert_eq!(target.expect("within limits").token(), Some("own"));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What a session does with each command (RTMP 1.0, 7.2, and what Flash Media Live Encoder added to it).
 
+use super::streams::MessageStream;
 use super::timers::Timer;
 use super::{Awaited, Event, MessageStreamId, ServerSession, Stage, chunk_stream};
 use crate::amf0::Value;
@@ -36,6 +37,9 @@ impl ServerSession {
             });
         }
         let stream = MessageStreamId(stream);
+        if self.handle_play_command(command, stream, at, now)? {
+            return Ok(());
+        }
         match command.name.as_str() {
             "createStream" => {
                 let id = self.create_stream(at)?;
@@ -65,16 +69,16 @@ impl ServerSession {
                     self.unpublish(stream, now);
                 }
             }
-            "closeStream" => self.unpublish(stream, now),
+            "closeStream" => {
+                self.unpublish(stream, now);
+                self.stop_play(stream, now);
+            }
             "deleteStream" => {
                 // `as` saturates, and makes 0 of what is no number: then there is no such stream.
                 let stream = MessageStreamId(command.number(0).map_or(0, |id| id as u32));
                 self.unpublish(stream, now);
+                self.stop_play(stream, now);
                 self.streams.remove(&stream.0);
-            }
-            "play" | "play2" => {
-                let description = "this server does not play by RTMP";
-                self.send_status(stream, Level::Error, StatusCode::PLAY_FAILED, description);
             }
             // Replies must not be replied to.
             "_result" | "_error" | "onStatus" => {}
@@ -158,7 +162,7 @@ impl ServerSession {
         );
     }
 
-    fn reply(&mut self, command: &Command, information: &Value) {
+    pub(super) fn reply(&mut self, command: &Command, information: &Value) {
         if command.wants_reply() {
             let reply = command::result(command.transaction, &Value::Null, information);
             self.send(chunk_stream::COMMAND, &reply);
@@ -178,7 +182,13 @@ impl ServerSession {
             );
         }
         self.send_status(stream, level, code, "publishing has ended");
-        if self.publications().next().is_none() && matches!(self.stage, Stage::Chunks(_)) {
+        self.await_request(now);
+    }
+
+    /// Gives the peer time for another request, where it neither publishes nor plays nor waits to.
+    pub(super) fn await_request(&mut self, now: Instant) {
+        let idle = self.streams.values().all(MessageStream::is_idle);
+        if idle && matches!(self.stage, Stage::Chunks(_)) {
             self.timers
                 .set(Timer::Setup, now, self.config.limits.setup_timeout);
         }

@@ -55,6 +55,55 @@ pub enum Event {
     Notice(MessageStreamId, Notice),
     /// A publication has ended: the peer unpublished, or the session failed.
     PublishEnded(MessageStreamId, Drops),
+    /// The peer wants to play. The session goes on meanwhile, so that a player may wait; answer with
+    /// [`accept_play`](super::ServerSession::accept_play) or [`reject_play`](super::ServerSession::reject_play), unless
+    /// [`Event::PlayEnded`] comes first.
+    Play(Box<PlayRequest>),
+    /// The peer wants less, or more, of what it plays.
+    PlayControl(MessageStreamId, PlayControl),
+    /// The peer plays no longer, or has given up the request to: it closed the message stream or asks for another on it,
+    /// or the session failed.
+    PlayEnded(MessageStreamId),
+}
+
+/// The request to play (RTMP 1.0, 7.2.2.1 and 7.2.2.2).
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct PlayRequest {
+    /// The message stream; the replies carry it too.
+    pub stream: MessageStreamId,
+    /// The stream that is meant, with the token.
+    pub target: Target,
+    /// What the peer said when it connected.
+    pub connect: Arc<Connect>,
+}
+
+/// What a player asks for while it plays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PlayControl {
+    /// Send nothing until [`Restart`](Self::Restart).
+    Pause,
+    /// Go on at the newest keyframe: after a pause, or a seek, of which a live stream can fulfil no other.
+    Restart,
+    /// Send audio, or do not. (`receiveAudio`)
+    Audio(bool),
+    /// Send video, or do not. Where it comes again, [`Restart`](Self::Restart) follows. (`receiveVideo`)
+    Video(bool),
+}
+
+/// Why the caller ends a play.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PlayEnd {
+    /// The stream has ended.
+    Unpublished,
+    /// The player was too slow for too long.
+    TooSlow,
+    /// No track that the player can take is left.
+    NoSupportedTrack,
+    /// The host wants it.
+    ByHost,
 }
 
 /// The request to publish.

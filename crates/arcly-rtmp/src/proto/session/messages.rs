@@ -60,9 +60,12 @@ impl ServerSession {
             Control::User(UserControl::PingRequest(time)) => {
                 self.send_control(Control::User(UserControl::PingResponse(time)));
             }
-            // A publisher's side needs none of these: we send it next to nothing that it could limit or acknowledge,
-            // and a pong is a sign of life like any other byte.
-            Control::Acknowledgement(_) | Control::SetPeerBandwidth(..) | Control::User(_) => {}
+            Control::Acknowledgement(sequence_number) => {
+                self.in_flight.acknowledge(sequence_number);
+            }
+            // A window of the peer's for us to keep would only do what TCP does; a buffer length changes nothing about a
+            // live stream; a pong is a sign of life like any other byte.
+            Control::SetPeerBandwidth(..) | Control::User(_) => {}
         }
         Ok(())
     }

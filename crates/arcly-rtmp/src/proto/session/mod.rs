@@ -19,10 +19,14 @@ mod commands;
 mod flow;
 mod io;
 mod messages;
+mod play;
 mod streams;
 mod timers;
 
-pub use io::{Event, Input, MessageStreamId, Output, PublishKind, PublishRequest};
+pub use io::{
+    Event, Input, MessageStreamId, Output, PlayControl, PlayEnd, PlayRequest, PublishKind,
+    PublishRequest,
+};
 
 use super::chunk::{ChunkReader, ChunkWriter, ReaderLimits};
 use super::command;
@@ -34,7 +38,7 @@ use super::target::Connect;
 use crate::amf0;
 use crate::{Config, Error, Location, Result};
 use bytes::BytesMut;
-use flow::{AckWindow, Rate};
+use flow::{AckWindow, InFlight, Rate};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -48,10 +52,14 @@ use timers::{Timer, Timers};
 /// * [`poll_output`](Self::poll_output) after each call of any other method, again and again until it says
 ///   [`Output::Timeout`] (nothing more to do) or [`Output::Close`];
 /// * the replies to events: [`accept_connect`](Self::accept_connect), [`reject_connect`](Self::reject_connect),
-///   [`accept_publish`](Self::accept_publish), [`reject_publish`](Self::reject_publish), and, of one's own accord,
-///   [`end_publish`](Self::end_publish).
+///   [`accept_publish`](Self::accept_publish), [`reject_publish`](Self::reject_publish),
+///   [`accept_play`](Self::accept_play), [`reject_play`](Self::reject_play), and, of one's own accord,
+///   [`end_publish`](Self::end_publish), [`end_play`](Self::end_play), [`hang_up`](Self::hang_up).
 ///
-/// While an event waits for its reply, input is only held, up to
+/// The media of a play does not pass through the session: the caller writes it, as chunks that depend on nothing before
+/// them ([`egress`](crate::egress)), between what the session transmits, and counts it by [`sent`](Self::sent).
+///
+/// While [`Event::Connect`] or [`Event::Publish`] waits for its reply, input is only held, up to
 /// [`Limits::buffered_bytes`](crate::Limits::buffered_bytes), and no deadline passes: what takes time then is not the
 /// peer's doing. A driver simply does not read meanwhile.
 ///
@@ -80,6 +88,7 @@ pub struct ServerSession {
     events: VecDeque<Event>,
     timers: Timers,
     acks: AckWindow,
+    in_flight: InFlight,
     rate: Rate,
     started: Instant,
 }
@@ -130,6 +139,7 @@ impl ServerSession {
             events: VecDeque::new(),
             timers,
             acks: AckWindow::new(config.window_ack_size),
+            in_flight: InFlight::default(),
             rate: Rate::new(config.limits.commands_per_second, now),
             started: now,
             config,
@@ -159,7 +169,9 @@ impl ServerSession {
             return Output::Event(event);
         }
         if !self.out.is_empty() {
-            return Output::Transmit(self.out.split().freeze());
+            self.in_flight.send(self.out.len());
+            // Taken, not split off: what stayed behind would keep the whole buffer alive.
+            return Output::Transmit(std::mem::take(&mut self.out).freeze());
         }
         match self.stage {
             Stage::Closing => Output::Close,
@@ -254,6 +266,22 @@ impl ServerSession {
         }
     }
 
+    /// Counts bytes that the caller has written of its own, beside what the session transmits.
+    pub fn sent(&mut self, bytes: usize) {
+        self.in_flight.send(bytes);
+    }
+
+    /// How many bytes the peer has not acknowledged yet; `None` where it has never acknowledged any (RTMP 1.0, 5.4.3).
+    #[must_use]
+    pub fn bytes_in_flight(&self) -> Option<u64> {
+        self.in_flight.bytes()
+    }
+
+    /// Closes once the output is drained. Plays and publications end by events.
+    pub fn hang_up(&mut self) {
+        self.close();
+    }
+
     fn receive(&mut self, bytes: &[u8], now: Instant) -> Result<()> {
         self.acks.receive(bytes.len());
         self.heard(now);
@@ -328,7 +356,7 @@ impl ServerSession {
             let limits = &self.config.limits;
             let (what, limit) = match timer {
                 Timer::Handshake => ("the handshake", limits.handshake_timeout),
-                Timer::Setup => ("the request to publish", limits.setup_timeout),
+                Timer::Setup => ("the request to publish or play", limits.setup_timeout),
                 Timer::Idle => ("the next byte of the peer", limits.idle_timeout),
                 Timer::Ping => {
                     self.timers.set(Timer::Ping, now, self.config.ping_interval);
@@ -393,11 +421,15 @@ impl ServerSession {
         if self.connect.is_some() && !matches!(self.stage, Stage::Closing) {
             let reason = error.to_string();
             let publishing: Vec<_> = self.publications().collect();
+            let playing: Vec<_> = self.plays().collect();
             let (level, code) = (Level::Error, StatusCode::PUBLISH_DENIED);
             for &stream in &publishing {
                 self.send_status(stream, level, code, &reason);
             }
-            if publishing.is_empty() {
+            for &stream in &playing {
+                self.send_status(stream, level, StatusCode::PLAY_FAILED, &reason);
+            }
+            if publishing.is_empty() && playing.is_empty() {
                 self.send_status(
                     MessageStreamId(0),
                     level,
@@ -409,12 +441,14 @@ impl ServerSession {
         self.close();
     }
 
-    /// Ends all publications and closes once the output is drained.
+    /// Ends all publications and plays, and closes once the output is drained.
     fn close(&mut self) {
         let publishing: Vec<_> = self.publications().collect();
         for stream in publishing {
             self.end_publication(stream);
         }
+        let playing: Vec<_> = self.plays().collect();
+        self.events.extend(playing.into_iter().map(Event::PlayEnded));
         self.streams.clear();
         self.held = Vec::new();
         self.awaited = None;

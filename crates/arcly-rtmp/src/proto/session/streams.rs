@@ -1,5 +1,6 @@
 //! Message streams and the publications on them.
 
+use super::play::Playback;
 use super::timers::Timer;
 use super::{
     Awaited, Event, MessageStreamId, PublishKind, PublishRequest, ServerSession, Stage,
@@ -23,11 +24,18 @@ pub(super) enum MessageStream {
     Requested { name: String },
     /// Publishing.
     Publishing { name: String, tags: Box<TagReader> },
+    /// Plays, or is to.
+    Playing(Playback),
 }
 
 impl MessageStream {
     pub(super) fn is_publishing(&self) -> bool {
         matches!(self, Self::Publishing { .. })
+    }
+
+    /// Whether nothing goes on here.
+    pub(super) fn is_idle(&self) -> bool {
+        matches!(self, Self::Idle)
     }
 
     fn is_publishing_as(&self, wanted: &str) -> bool {
@@ -104,7 +112,7 @@ impl ServerSession {
                 }
             }
             Some(_) => {
-                let description = "the message stream publishes already";
+                let description = "the message stream publishes or plays already";
                 self.send_status(
                     stream,
                     Level::Error,
