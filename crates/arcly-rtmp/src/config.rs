@@ -42,6 +42,13 @@ pub struct Config {
     pub skip_after: Duration,
 }
 
+impl Config {
+    /// [`chunk_size`](Self::chunk_size) as it is announced and used.
+    pub(crate) fn announced_chunk_size(&self) -> u32 {
+        self.chunk_size.clamp(128, 0xFF_FFFF)
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {

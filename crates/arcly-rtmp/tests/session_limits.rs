@@ -37,7 +37,7 @@ fn every_timeout_names_what_was_waited_for() {
     assert!(matches!(
         harness.error,
         Some(Error::TimedOut {
-            what: "the request to publish",
+            what: "the request to publish or play",
             ..
         })
     ));

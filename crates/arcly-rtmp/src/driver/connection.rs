@@ -1,27 +1,33 @@
-//! One connection: its socket, its session, and the streams it publishes.
+//! One connection: its socket and its session. What it publishes and plays is in files of their own.
 
 use super::NAME;
-use super::outcome::{ConnectionError, end, refusal};
+use super::outbox::Outbox;
+use super::outcome::ConnectionError;
+use super::pace::Pacer;
+use super::playing::{Play, PlayWoken};
+use super::publishing::Publication;
 use crate::Config;
-use crate::proto::session::{Event, Input, MessageStreamId, Output, PublishRequest, ServerSession};
+use crate::proto::rate::Rate;
+use crate::proto::session::{Event, Input, MessageStreamId, Output, ServerSession};
 use crate::proto::status::StatusCode;
 #[cfg(feature = "tls")]
 use arcly_core::net::tls::TlsConfig;
 use arcly_core::{
-    Credentials, EndReason, EventKind, Handshake, IngestContext, MediaFrame, PublishSession,
-    StreamError, StreamKey, TcpConnection, Transport,
+    EndReason, EventKind, Handshake, IngestContext, StreamError, StreamKey, TcpConnection,
+    Transport,
 };
-use bytes::Bytes;
 use std::cell::RefCell;
-use std::future::{pending, poll_fn};
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::pin::{Pin, pin};
-use std::task::Poll;
+use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
+use tokio::io::{AsyncRead, ReadBuf};
 use tokio::time::{Sleep, sleep_until, timeout};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 use tracing::{debug, info, warn};
 
 /// How much is read at once. A session copies what it keeps, so one buffer serves all connections of a thread.
@@ -31,15 +37,24 @@ thread_local! {
     static READ_BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_BYTES]);
 }
 
+/// How many bytes of replies may wait for a peer that does not take them; it is not read meanwhile.
+const MAX_REPLY_BYTES: usize = 64 << 10;
+
 /// How long a peer has to take the last words before the socket is closed: closing it with unread input would reset the
 /// connection, and the words be lost.
 const LINGER: Duration = Duration::from_millis(500);
 
+/// What all connections of a server have in common.
+pub(super) struct Shared {
+    pub(super) ctx: IngestContext,
+    pub(super) config: Arc<Config>,
+    pub(super) pacer: Arc<Pacer>,
+}
+
 /// Serves one connection to its end.
 pub(super) async fn serve(
     connection: TcpConnection,
-    ctx: IngestContext,
-    config: Config,
+    shared: Arc<Shared>,
 ) -> Result<(), ConnectionError> {
     let TcpConnection {
         stream,
@@ -48,15 +63,8 @@ pub(super) async fn serve(
         shutdown,
         ..
     } = connection;
-    serve_on(
-        Transport::plain(stream),
-        peer,
-        handshake,
-        shutdown,
-        ctx,
-        config,
-    )
-    .await
+    let connection = Connection::new(Transport::plain(stream), peer, handshake, &shared);
+    connection.serve(&shutdown).await
 }
 
 /// Serves one connection to its end, once its TLS handshake is through.
@@ -64,8 +72,7 @@ pub(super) async fn serve(
 pub(super) async fn serve_tls(
     connection: TcpConnection,
     tls: TlsConfig,
-    ctx: IngestContext,
-    config: Config,
+    shared: Arc<Shared>,
 ) -> Result<(), ConnectionError> {
     let TcpConnection {
         stream,
@@ -74,40 +81,16 @@ pub(super) async fn serve_tls(
         shutdown,
         ..
     } = connection;
+    // Boxed, as it is over soon: the task need not have room for it ever after.
+    let accept = Box::pin(tls.accept(stream));
     let accepted = tokio::select! {
         biased;
         () = shutdown.cancelled() => return Ok(()),
-        accepted = tls.accept(stream) => accepted,
+        accepted = accept => accepted,
     };
-    let stream = accepted.inspect_err(|error| refused(&ctx, peer, error))?;
-    serve_on(stream, peer, handshake, shutdown, ctx, config).await
-}
-
-async fn serve_on(
-    stream: Transport,
-    peer: SocketAddr,
-    handshake: Handshake,
-    shutdown: CancellationToken,
-    ctx: IngestContext,
-    config: Config,
-) -> Result<(), ConnectionError> {
-    let write_timeout = config.limits.write_timeout;
-    let mut connection = Connection {
-        session: ServerSession::new(config, now()),
-        stream,
-        peer,
-        ctx,
-        handshake: Some(handshake),
-        heard: false,
-        publications: Vec::new(),
-        write_timeout,
-        failure: None,
-    };
-    let result = connection.run(&shutdown).await;
-    if let Err(ConnectionError::Session(error)) = &result {
-        refused(&connection.ctx, peer, error);
-    }
-    result
+    let stream = accepted.inspect_err(|error| refused(&shared.ctx, peer, error))?;
+    let connection = Connection::new(stream, peer, handshake, &shared);
+    connection.serve(&shutdown).await
 }
 
 fn refused(ctx: &IngestContext, peer: SocketAddr, error: &impl ToString) {
@@ -119,74 +102,232 @@ fn refused(ctx: &IngestContext, peer: SocketAddr, error: &impl ToString) {
     });
 }
 
-struct Connection {
-    session: ServerSession,
+pub(super) struct Connection {
+    pub(super) session: ServerSession,
     stream: Transport,
-    peer: SocketAddr,
-    ctx: IngestContext,
+    pub(super) peer: SocketAddr,
+    pub(super) ctx: IngestContext,
+    pub(super) config: Arc<Config>,
+    pub(super) pacer: Arc<Pacer>,
     /// Taken once the peer has sent `connect`.
     handshake: Option<Handshake>,
     /// Whether a byte came.
     heard: bool,
-    publications: Vec<(MessageStreamId, PublishSession)>,
-    write_timeout: Duration,
+    pub(super) publications: Vec<Publication>,
+    pub(super) plays: Vec<Play>,
+    pub(super) outbox: Outbox,
+    /// Since when the socket has taken nothing of what waits.
+    blocked_since: Option<Instant>,
+    /// Whether the socket did not take all at once since media was last put into the outbox.
+    pub(super) congested: bool,
+    ingest: Rate,
+    /// When the peer is read again, who sends more than it may.
+    read_again: Option<Instant>,
     /// Why the connection will be closed.
-    failure: Option<ConnectionError>,
+    pub(super) failure: Option<ConnectionError>,
 }
 
 /// What the connection waited for.
 enum Woken {
     Shutdown,
-    Ended(MessageStreamId, EndReason),
-    Readable(io::Result<()>),
+    PublicationEnded(MessageStreamId, EndReason),
+    Play(usize, PlayWoken),
+    Written,
+    WriteFailed(io::Error),
+    Read(io::Result<ControlFlow<()>>),
     Deadline,
 }
 
 impl Connection {
+    fn new(stream: Transport, peer: SocketAddr, handshake: Handshake, shared: &Shared) -> Self {
+        let config = Arc::clone(&shared.config);
+        Self {
+            session: ServerSession::new(Arc::clone(&config), now()),
+            stream,
+            peer,
+            ctx: shared.ctx.clone(),
+            pacer: Arc::clone(&shared.pacer),
+            handshake: Some(handshake),
+            heard: false,
+            publications: Vec::new(),
+            plays: Vec::new(),
+            outbox: Outbox::default(),
+            blocked_since: None,
+            congested: false,
+            ingest: Rate::bytes(config.limits.bytes_per_second, now()),
+            read_again: None,
+            config,
+            failure: None,
+        }
+    }
+
+    async fn serve(mut self, shutdown: &CancellationToken) -> Result<(), ConnectionError> {
+        let result = self.run(shutdown).await;
+        if let Err(ConnectionError::Session(error)) = &result {
+            refused(&self.ctx, self.peer, error);
+        }
+        result
+    }
+
     async fn run(&mut self, shutdown: &CancellationToken) -> Result<(), ConnectionError> {
         let mut timer = pin!(sleep_until(now().into()));
+        let mut stop = pin!(shutdown.cancelled());
+        let mut stopping = false;
         loop {
             let Some(deadline) = self.drain(shutdown).await? else {
-                return self.close().await;
+                return Box::pin(self.close()).await;
             };
-            match self.wait(timer.as_mut(), deadline, shutdown).await {
-                Woken::Shutdown if self.publications.is_empty() => return Ok(()),
-                Woken::Shutdown => self.end_all(EndReason::Shutdown),
-                Woken::Ended(stream, reason) => self.end(stream, reason),
-                Woken::Readable(ready) => {
-                    ready.map_err(|source| ConnectionError::Io {
-                        action: "reading",
-                        source,
-                    })?;
-                    if self.read()?.is_break() {
-                        return self.closed_by_peer();
-                    }
-                    // A socket that always has more must not keep the thread from the others.
-                    tokio::task::consume_budget().await;
+            // Only where all before it has gone: a viewer that does not keep up stays behind on the log, not in memory.
+            if self.outbox.is_idle() {
+                self.fill();
+            }
+            let deadline = self.deadline(deadline);
+            let mut stop = (!stopping).then_some(stop.as_mut());
+            let woken =
+                poll_fn(|cx| self.poll_woken(cx, timer.as_mut(), deadline, &mut stop)).await;
+            match woken {
+                Woken::Shutdown if self.publications.is_empty() && self.plays.is_empty() => {
+                    return Ok(());
                 }
-                Woken::Deadline => self.handle(Input::Timeout),
+                Woken::Shutdown => {
+                    stopping = true;
+                    self.end_all_publications(EndReason::Shutdown);
+                    self.end_all_plays();
+                }
+                Woken::PublicationEnded(stream, reason) => self.end_publication(stream, reason),
+                Woken::Play(index, woken) => self.play_woken(index, woken),
+                Woken::Written => {}
+                Woken::WriteFailed(source) => return self.write_failed(source),
+                Woken::Read(Ok(ControlFlow::Continue(()))) => {}
+                Woken::Read(Ok(ControlFlow::Break(()))) => return self.closed_by_peer(),
+                Woken::Read(Err(source)) => return self.read_failed(source),
+                Woken::Deadline => self.deadline_passed()?,
             }
         }
     }
 
     /// Waits for what comes first. The timer is only set anew where the deadline comes earlier than it says, or it has
     /// fired: the deadline moves with each byte, and most of these moves need not be known.
-    async fn wait(
-        &self,
+    fn poll_woken(
+        &mut self,
+        cx: &mut Context<'_>,
         mut timer: Pin<&mut Sleep>,
         deadline: Instant,
-        shutdown: &CancellationToken,
-    ) -> Woken {
+        stop: &mut Option<Pin<&mut WaitForCancellationFuture<'_>>>,
+    ) -> Poll<Woken> {
+        if let Some(stop) = stop
+            && stop.as_mut().poll(cx).is_ready()
+        {
+            return Poll::Ready(Woken::Shutdown);
+        }
+        for publication in &mut self.publications {
+            if let Poll::Ready(reason) = publication.poll_ended(cx) {
+                let ended = Woken::PublicationEnded(publication.stream, reason);
+                return Poll::Ready(ended);
+            }
+        }
+        if !self.outbox.is_idle()
+            && let Poll::Ready(woken) = self.poll_write(cx)
+        {
+            return Poll::Ready(woken);
+        }
+        for (index, play) in self.plays.iter_mut().enumerate() {
+            // While the socket is full, media is not asked for: it is there, or the log moves on.
+            if (self.outbox.is_idle() || play.is_joining())
+                && let Poll::Ready(woken) = play.poll(cx)
+            {
+                return Poll::Ready(Woken::Play(index, woken));
+            }
+        }
+        if self.may_read()
+            && let Poll::Ready(read) = self.poll_read(cx)
+        {
+            return Poll::Ready(Woken::Read(read));
+        }
         if timer.is_elapsed() || timer.deadline() > deadline.into() {
             timer.as_mut().reset(deadline.into());
         }
-        tokio::select! {
-            biased;
-            () = shutdown.cancelled() => Woken::Shutdown,
-            (stream, reason) = first_ended(&self.publications) => Woken::Ended(stream, reason),
-            ready = self.stream.readable() => Woken::Readable(ready),
-            () = timer => Woken::Deadline,
+        timer.poll(cx).map(|()| Woken::Deadline)
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Woken> {
+        let written = self.outbox.poll_write(cx, Pin::new(&mut self.stream));
+        match written {
+            Poll::Ready(Ok(_)) if self.outbox.is_idle() => {
+                self.blocked_since = None;
+                // Goes on in the same turn where more has come meanwhile.
+                Poll::Ready(Woken::Written)
+            }
+            Poll::Ready(Ok(_)) => {
+                self.congested = true;
+                self.blocked_since = Some(now());
+                Poll::Ready(Woken::Written)
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Woken::WriteFailed(error)),
+            Poll::Pending => {
+                self.congested = true;
+                self.blocked_since.get_or_insert_with(now);
+                Poll::Pending
+            }
         }
+    }
+
+    fn may_read(&mut self) -> bool {
+        if self.read_again.is_some_and(|again| again > now()) {
+            return false;
+        }
+        self.read_again = None;
+        self.outbox.replies() < MAX_REPLY_BYTES
+    }
+
+    /// Reads what is there, once; breaks at the end of the input.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<ControlFlow<()>>> {
+        READ_BUFFER.with_borrow_mut(|buffer| {
+            let mut buffer = ReadBuf::new(buffer);
+            match Pin::new(&mut self.stream).poll_read(cx, &mut buffer) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => return Poll::Pending,
+            }
+            if buffer.filled().is_empty() {
+                return Poll::Ready(Ok(ControlFlow::Break(())));
+            }
+            self.heard = true;
+            let now = now();
+            let wait = self.ingest.charge(buffer.filled().len() as u64, now);
+            self.read_again = (!wait.is_zero()).then(|| now + wait);
+            let result = self
+                .session
+                .handle_input(Input::Receive(buffer.filled()), now);
+            self.note(result);
+            Poll::Ready(Ok(ControlFlow::Continue(())))
+        })
+    }
+
+    /// The next time at which something is to be done, though nothing comes.
+    fn deadline(&self, session: Instant) -> Instant {
+        let stuck = self
+            .blocked_since
+            .and_then(|since| since.checked_add(self.config.limits.write_timeout));
+        let held = self.plays.iter().filter_map(Play::deadline);
+        held.chain(stuck)
+            .chain(self.read_again)
+            .fold(session, Instant::min)
+    }
+
+    fn deadline_passed(&mut self) -> Result<(), ConnectionError> {
+        let now = now();
+        let limit = self.config.limits.write_timeout;
+        if self
+            .blocked_since
+            .is_some_and(|since| now.duration_since(since) >= limit)
+        {
+            let failure = self.failure.take();
+            return Err(failure.unwrap_or(ConnectionError::WriteTimeout(limit)));
+        }
+        let result = self.session.handle_input(Input::Timeout, now);
+        self.note(result);
+        Ok(())
     }
 
     /// Carries out all that the session asks for; its next deadline, or `None` where the connection is to be closed.
@@ -197,15 +338,17 @@ impl Connection {
         loop {
             match self.session.poll_output() {
                 Output::Event(Event::Frame(stream, frame)) => self.frame(stream, frame),
+                // Boxed, as it is rare: a viewer's task need not have room for it.
                 Output::Event(event) => {
+                    let act = Box::pin(self.act(event));
                     tokio::select! {
                         biased;
-                        () = self.act(event) => {}
+                        () = act => {}
                         // An authenticator may think for long.
                         () = shutdown.cancelled() => return Ok(None),
                     }
                 }
-                Output::Transmit(bytes) => self.write(&bytes).await?,
+                Output::Transmit(bytes) => self.outbox.push_reply(bytes),
                 Output::Timeout(deadline) => return Ok(Some(deadline)),
                 Output::Close => return Ok(None),
             }
@@ -243,196 +386,89 @@ impl Connection {
                     warn!(stream = %publication.key(), "{notice}");
                 }
             }
-            Event::PublishEnded(stream, drops) => {
-                let Some(publication) = self.take(stream) else {
-                    return;
-                };
-                let key = publication.key().clone();
-                info!(stream = %key, ?drops, "publishing ended");
-                if let Err(error) = publication.finish().await {
-                    warn!(stream = %key, %error, "a publish session could not be released");
-                }
-            }
+            Event::PublishEnded(stream, drops) => self.unpublished(stream, drops).await,
+            Event::Play(request) => self.play(*request),
+            Event::PlayControl(stream, control) => self.control_play(stream, control),
+            Event::PlayEnded(stream) => self.stopped(stream),
         }
-    }
-
-    async fn publish(&mut self, request: PublishRequest) {
-        let stream = request.stream;
-        let target = request.target;
-        let credentials = match target.token() {
-            Some(token) => Credentials::token(token),
-            None => Credentials::anonymous(),
-        };
-        let key = StreamKey::new(target.app, target.stream);
-        let request = arcly_core::PublishRequest::new(key.clone())
-            .credentials(credentials)
-            .peer(self.peer)
-            .protocol(NAME);
-        let result = match self.ctx.open_publish_with(request).await {
-            Ok(publication) => {
-                info!(stream = %key, "publishing");
-                self.publications.push((stream, publication));
-                self.session.accept_publish(stream, now())
-            }
-            Err(source) => {
-                let description = source.to_string();
-                let code = refusal(&source);
-                self.failure = Some(ConnectionError::PublishRefused { key, source });
-                self.session.reject_publish(stream, code, &description)
-            }
-        };
-        self.note(result);
-    }
-
-    fn frame(&mut self, stream: MessageStreamId, frame: MediaFrame) {
-        let Some(publication) = self.publication(stream) else {
-            return;
-        };
-        match publication.publish_frame(frame) {
-            Ok(_subscribers) => {}
-            Err(StreamError::SessionEnded { reason, .. }) => self.end(stream, reason),
-            // Refused for its size or the like; the engine has told its observers.
-            Err(error) => debug!(%error, "frame refused"),
-        }
-    }
-
-    /// Tells the peer that the host has ended a publication.
-    fn end(&mut self, stream: MessageStreamId, reason: EndReason) {
-        if self.take(stream).is_some() {
-            if reason != EndReason::Shutdown {
-                self.failure = Some(ConnectionError::Ended(reason));
-            }
-            self.session
-                .end_publish(stream, end(reason), &reason.to_string());
-        }
-    }
-
-    fn end_all(&mut self, reason: EndReason) {
-        while let Some(&(stream, _)) = self.publications.first() {
-            self.end(stream, reason);
-        }
-    }
-
-    /// Reads what is there, once; breaks at the end of the input.
-    fn read(&mut self) -> Result<ControlFlow<()>, ConnectionError> {
-        READ_BUFFER.with_borrow_mut(|buffer| match self.stream.try_read(buffer) {
-            Ok(0) => Ok(ControlFlow::Break(())),
-            Ok(length) => {
-                self.heard = true;
-                self.handle(Input::Receive(buffer.get(..length).unwrap_or_default()));
-                Ok(ControlFlow::Continue(()))
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                Ok(ControlFlow::Continue(()))
-            }
-            Err(source) => Err(ConnectionError::Io {
-                action: "reading",
-                source,
-            }),
-        })
-    }
-
-    fn handle(&mut self, input: Input<'_>) {
-        let result = self.session.handle_input(input, now());
-        self.note(result);
     }
 
     /// Keeps the first failure; the session says when to close.
-    fn note(&mut self, result: crate::Result<()>) {
+    pub(super) fn note(&mut self, result: crate::Result<()>) {
         if let Err(error) = result {
             self.failure.get_or_insert(error.into());
         }
     }
 
-    async fn write(&mut self, bytes: &Bytes) -> Result<(), ConnectionError> {
-        match timeout(self.write_timeout, self.stream.write_all(bytes)).await {
-            Ok(Ok(())) => Ok(()),
-            // A peer that has said goodbye does not wait for the reply; that is no failure.
-            Ok(Err(_)) if self.publications.is_empty() && self.failure.is_none() => Ok(()),
-            Ok(Err(source)) => {
-                let failure = ConnectionError::Io {
-                    action: "writing",
-                    source,
-                };
-                Err(self.failure.take().unwrap_or(failure))
-            }
-            Err(_) => Err(self
-                .failure
-                .take()
-                .unwrap_or(ConnectionError::WriteTimeout(self.write_timeout))),
+    /// A peer that has said goodbye does not wait for the reply, and a player just goes: neither is a failure.
+    fn write_failed(&mut self, source: io::Error) -> Result<(), ConnectionError> {
+        let failure = self.failure.take();
+        if self.publications.is_empty() {
+            self.gone();
+            return failure.map_or(Ok(()), Err);
         }
+        Err(failure.unwrap_or(ConnectionError::Io {
+            action: "writing",
+            source,
+        }))
+    }
+
+    fn read_failed(&mut self, source: io::Error) -> Result<(), ConnectionError> {
+        if source.kind() == io::ErrorKind::ConnectionReset && !self.plays.is_empty() {
+            return self.closed_by_peer();
+        }
+        Err(ConnectionError::Io {
+            action: "reading",
+            source,
+        })
     }
 
     fn closed_by_peer(&mut self) -> Result<(), ConnectionError> {
-        for (_, publication) in self.publications.drain(..) {
-            info!(stream = %publication.key(), "the publisher closed its connection");
-        }
+        self.gone();
         if self.heard && self.handshake.is_some() {
             return Err(ConnectionError::ClosedInHandshake);
         }
         Ok(())
     }
 
+    fn gone(&mut self) {
+        for publication in self.publications.drain(..) {
+            info!(stream = %publication.session.key(), "the publisher closed its connection");
+        }
+        for play in self.plays.drain(..) {
+            info!(stream = %play.key(), "the player closed its connection");
+        }
+    }
+
     /// Closes after the last words.
     async fn close(&mut self) -> Result<(), ConnectionError> {
         self.publications.clear();
+        self.plays.clear();
         let result = self.failure.take().map_or(Ok(()), Err);
-        if self.session.connect().is_some() && self.stream.shutdown().await.is_ok() {
-            let discard = async {
-                while self.stream.readable().await.is_ok() {
-                    let read = READ_BUFFER.with_borrow_mut(|buffer| self.stream.try_read(buffer));
-                    match read {
-                        Ok(0) => break,
-                        Ok(_) => {}
-                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                        Err(_) => break,
-                    }
-                }
-            };
-            // Whether or not the peer hung up in time, it had its chance.
-            let _ = timeout(LINGER, discard).await;
+        if self.session.connect().is_some() {
+            // Whether or not the peer took them and hung up in time, it had its chance.
+            let _ = timeout(LINGER, self.say_goodbye()).await;
         }
         result
     }
 
-    fn publication(&self, stream: MessageStreamId) -> Option<&PublishSession> {
-        self.publications
-            .iter()
-            .find(|(id, _)| *id == stream)
-            .map(|(_, publication)| publication)
-    }
-
-    fn take(&mut self, stream: MessageStreamId) -> Option<PublishSession> {
-        let index = self.publications.iter().position(|(id, _)| *id == stream)?;
-        Some(self.publications.swap_remove(index).1)
-    }
-}
-
-/// Waits for the first publication that the host ends.
-async fn first_ended(
-    publications: &[(MessageStreamId, PublishSession)],
-) -> (MessageStreamId, EndReason) {
-    match publications {
-        [] => pending().await,
-        [(stream, publication)] => (*stream, publication.ended().await),
-        several => {
-            let mut ended: Vec<_> = several
-                .iter()
-                .map(|(stream, publication)| {
-                    Box::pin(async move { (*stream, publication.ended().await) })
-                })
-                .collect();
-            poll_fn(|context| {
-                let ready = ended
-                    .iter_mut()
-                    .find_map(|ended| match ended.as_mut().poll(context) {
-                        Poll::Ready(ended) => Some(ended),
-                        Poll::Pending => None,
-                    });
-                ready.map_or(Poll::Pending, Poll::Ready)
-            })
-            .await
+    async fn say_goodbye(&mut self) -> io::Result<()> {
+        while !self.outbox.is_idle() {
+            poll_fn(|cx| self.outbox.poll_write(cx, Pin::new(&mut self.stream))).await?;
         }
+        self.stream.shutdown().await?;
+        poll_fn(|cx| {
+            READ_BUFFER.with_borrow_mut(|buffer| {
+                loop {
+                    let mut buffer = ReadBuf::new(buffer);
+                    match Pin::new(&mut self.stream).poll_read(cx, &mut buffer) {
+                        Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {}
+                        other => return other,
+                    }
+                }
+            })
+        })
+        .await
     }
 }
 
@@ -441,6 +477,6 @@ async fn first_ended(
     clippy::disallowed_methods,
     reason = "the driver is where time comes from"
 )]
-fn now() -> Instant {
+pub(super) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }

@@ -1,7 +1,12 @@
 //! The server on tokio: it moves bytes and sleeps; [`proto`](crate::proto) decides.
 
 mod connection;
+mod outbox;
 mod outcome;
+mod pace;
+mod playing;
+mod publishing;
+mod shed;
 
 use crate::Config;
 use arcly_core::health::Health;
@@ -11,15 +16,18 @@ use arcly_core::{
     EventKind, InboundProtocol, IngestContext, Result, StreamError, TcpIngestConfig, async_trait,
     run_tcp_ingest_server,
 };
+use connection::Shared;
+use pace::{Pacer, SAMPLE_EVERY, Tick};
+use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 /// The protocol's name in logs, events and metrics.
 const NAME: &str = "rtmp";
 
-/// RTMP publishers in: an [`InboundProtocol`] for [`Engine::serve`](arcly_core::Engine::serve).
+/// RTMP publishers in, RTMP players out: an [`InboundProtocol`] for [`Engine::serve`](arcly_core::Engine::serve).
 ///
 /// One task a connection. A connection costs a few KiB until it publishes, and no read buffer of its own ever: all on
 /// one thread share one. Who is refused or fails gets the fitting status, one log line says whose connection it was
@@ -98,6 +106,28 @@ impl RtmpServer {
     }
 }
 
+impl RtmpServer {
+    async fn run(
+        &self,
+        listener: TcpListener,
+        tcp: TcpIngestConfig,
+        shared: Arc<Shared>,
+        shutdown: CancellationToken,
+    ) -> Result<()> {
+        #[cfg(feature = "tls")]
+        if let Some(tls) = self.tls.clone() {
+            return run_tcp_ingest_server(listener, tcp, shutdown, move |connection| {
+                connection::serve_tls(connection, tls.clone(), Arc::clone(&shared))
+            })
+            .await;
+        }
+        run_tcp_ingest_server(listener, tcp, shutdown, move |connection| {
+            connection::serve(connection, Arc::clone(&shared))
+        })
+        .await
+    }
+}
+
 #[async_trait]
 impl InboundProtocol for RtmpServer {
     fn name(&self) -> &'static str {
@@ -127,18 +157,33 @@ impl InboundProtocol for RtmpServer {
                 });
             });
         }
-        let config = self.config.clone();
-        #[cfg(feature = "tls")]
-        if let Some(tls) = self.tls.clone() {
-            return run_tcp_ingest_server(listener, tcp, shutdown, move |connection| {
-                connection::serve_tls(connection, tls.clone(), ctx.clone(), config.clone())
-            })
-            .await;
+        let config = Arc::new(self.config.clone());
+        let tick = Tick::new(config.flush_interval, config.max_flush_interval);
+        let pacer = Arc::new(Pacer::new(connection::now(), config.flush_interval));
+        let shared = Arc::new(Shared {
+            ctx,
+            config,
+            pacer: Arc::clone(&pacer),
+        });
+        let serving = self.run(listener, tcp, shared, shutdown);
+        tokio::select! {
+            served = serving => served,
+            never = keep_pace(pacer, tick) => match never {},
         }
-        run_tcp_ingest_server(listener, tcp, shutdown, move |connection| {
-            connection::serve(connection, ctx.clone(), config.clone())
-        })
-        .await
+    }
+}
+
+/// Widens the tick of all viewers while the runtime is busy, which shows in how late this task comes to run.
+async fn keep_pace(pacer: Arc<Pacer>, mut tick: Tick) -> Infallible {
+    if tick.is_fixed() {
+        return std::future::pending().await;
+    }
+    loop {
+        let due = connection::now() + SAMPLE_EVERY;
+        tokio::time::sleep_until(due.into()).await;
+        if pacer.has_viewers() {
+            pacer.set(tick.sample(connection::now().saturating_duration_since(due)));
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Why a connection ended, in words for the log, and in codes for the peer.
 
 use crate::Error;
+use crate::proto::session::PlayEnd;
 use crate::proto::status::StatusCode;
 use arcly_core::{EndReason, StreamError, StreamKey};
 use std::io;
@@ -13,6 +14,10 @@ pub(super) enum ConnectionError {
     Session(#[from] Error),
     #[error("publishing {key} is refused: {source}")]
     PublishRefused { key: StreamKey, source: StreamError },
+    #[error("playing {key} is refused: {source}")]
+    PlayRefused { key: StreamKey, source: StreamError },
+    #[error("playing {key} was ended: {end:?}")]
+    PlayEnded { key: StreamKey, end: PlayEnd },
     #[error("connecting is refused: {0}")]
     ConnectRefused(StreamError),
     #[error("publishing was ended: {0}")]
@@ -27,7 +32,7 @@ pub(super) enum ConnectionError {
     #[cfg(feature = "tls")]
     #[error(transparent)]
     Tls(#[from] arcly_core::net::tls::TlsError),
-    #[error("the peer takes no reply for {0:?}")]
+    #[error("the peer takes nothing for {0:?}")]
     WriteTimeout(Duration),
 }
 
@@ -38,6 +43,18 @@ pub(super) fn refusal(error: &StreamError) -> StatusCode {
         | StreamError::InvalidKey { .. }
         | StreamError::AppNotFound(_) => StatusCode::PUBLISH_BAD_NAME,
         _ => StatusCode::PUBLISH_DENIED,
+    }
+}
+
+/// What a peer that may not play is told, and whether the connection is closed on it. Who may guess again has to connect
+/// again, at the price of that.
+pub(super) fn play_refusal(error: &StreamError) -> (StatusCode, bool) {
+    match error {
+        StreamError::StreamNotFound(_)
+        | StreamError::AppNotFound(_)
+        | StreamError::InvalidKey { .. } => (StatusCode::PLAY_STREAM_NOT_FOUND, false),
+        StreamError::Unauthorized { .. } => (StatusCode::PLAY_UNAUTHORIZED, true),
+        _ => (StatusCode::PLAY_FAILED, true),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a player can take, from what it says when it connects.
 
 use crate::flv::TagForm;
-use crate::proto::target::Connect;
+use crate::proto::capabilities::Capabilities;
 use arcly_core::{CodecId, MediaKind, StreamMetadata, TrackId};
 
 /// The codecs and forms of tags that a receiver takes (Enhanced RTMP v2, "Enhancing NetConnection connect").
@@ -11,77 +11,61 @@ use arcly_core::{CodecId, MediaKind, StreamMetadata, TrackId};
 pub struct Accepts {
     /// One bit for each of [`ENHANCED`].
     codecs: u16,
-    multitrack: bool,
-    nano_offset: bool,
+    form: TagForm,
 }
 
-/// The codecs that only Enhanced RTMP carries, by FourCC.
-const ENHANCED: [(&str, CodecId); 9] = [
-    ("hvc1", CodecId::H265),
-    ("av01", CodecId::Av1),
-    ("vp09", CodecId::Vp9),
-    ("vp08", CodecId::Vp8),
-    ("vvc1", CodecId::Vvc),
-    ("Opus", CodecId::Opus),
-    ("ac-3", CodecId::Ac3),
-    ("ec-3", CodecId::Eac3),
-    ("fLaC", CodecId::Flac),
+/// The codecs that only Enhanced RTMP carries.
+const ENHANCED: [CodecId; 9] = [
+    CodecId::H265,
+    CodecId::Vvc,
+    CodecId::Av1,
+    CodecId::Vp8,
+    CodecId::Vp9,
+    CodecId::Opus,
+    CodecId::Ac3,
+    CodecId::Eac3,
+    CodecId::Flac,
 ];
-
-/// `FourCcInfoMask.CanDecode` and `CanForward`: either way the receiver wants it.
-const CAN_TAKE: u32 = 0x01 | 0x04;
-/// `CapsExMask.Multitrack`.
-const MULTITRACK: u32 = 0x02;
-/// `CapsExMask.ModEx` and `CapsExMask.TimestampNanoOffset`, both of which the offset needs.
-const NANO_OFFSET: u32 = 0x04 | 0x08;
 
 impl Accepts {
     /// What every player takes.
     pub const LEGACY: Self = Self {
         codecs: 0,
-        multitrack: false,
-        nano_offset: false,
+        form: TagForm::LEGACY,
     };
+
+    /// What a player has said. `multitrack` and nanosecond offsets without a codec are none.
+    #[must_use]
+    pub fn of(peer: &Capabilities) -> Self {
+        let taken = |(bit, &codec): (usize, &CodecId)| u16::from(peer.accepts(codec)) << bit;
+        Self {
+            codecs: ENHANCED.iter().enumerate().map(taken).sum(),
+            form: peer.tag_form(),
+        }
+    }
 
     /// All codecs, one track of each kind: for receivers of whom nothing is known, as those of FLV over HTTP.
-    pub const ALL_CODECS: Self = Self {
-        codecs: (1 << ENHANCED.len()) - 1,
-        ..Self::LEGACY
-    };
-
-    /// What a player has said.
     #[must_use]
-    pub fn of(connect: &Connect) -> Self {
-        let infos = connect.video_four_cc_info.iter();
-        let infos = infos.chain(&connect.audio_four_cc_info);
-        let able = infos.filter(|(_, mask)| mask & CAN_TAKE != 0);
-        let listed = connect.four_cc_list.iter();
-        let codecs = listed
-            .chain(able.map(|(four_cc, _)| four_cc))
-            .fold(0, |codecs, four_cc| codecs | bits(four_cc));
+    pub fn all_codecs() -> Self {
+        let mut form = TagForm::LEGACY;
+        form.enhanced = true;
         Self {
-            codecs,
-            multitrack: codecs != 0 && connect.caps_ex & MULTITRACK != 0,
-            nano_offset: codecs != 0 && connect.caps_ex & NANO_OFFSET == NANO_OFFSET,
+            codecs: (1 << ENHANCED.len()) - 1,
+            form,
         }
     }
 
     /// Whether it takes frames in that codec; true for all that Enhanced RTMP has no say in.
     #[must_use]
     pub fn takes(self, codec: CodecId) -> bool {
-        let enhanced = ENHANCED.iter().position(|(_, other)| *other == codec);
+        let enhanced = ENHANCED.iter().position(|other| *other == codec);
         enhanced.is_none_or(|bit| self.codecs & 1 << bit != 0)
     }
 
     /// The form of its tags.
     #[must_use]
     pub fn form(self) -> TagForm {
-        TagForm {
-            enhanced: self.codecs != 0,
-            multitrack: self.multitrack,
-            nano_offset: self.nano_offset,
-            ..TagForm::LEGACY
-        }
+        self.form
     }
 
     /// The pictures and sounds of a stream that it does not take; all of them where there is nothing for it. Empty where
@@ -98,7 +82,7 @@ impl Accepts {
             };
             if !is_carried(track.codec) || !self.takes(track.codec) {
                 missed.push(track.codec);
-            } else if self.multitrack || track.id == first {
+            } else if self.form.multitrack || track.id == first {
                 taken += 1;
             }
         }
@@ -124,19 +108,11 @@ pub enum Misses {
 
 /// Whether FLV has a place for the codec, enhanced or not.
 fn is_carried(codec: CodecId) -> bool {
-    ENHANCED.iter().any(|(_, enhanced)| *enhanced == codec)
+    ENHANCED.contains(&codec)
         || matches!(
             codec,
             CodecId::H264 | CodecId::Aac | CodecId::Mp3 | CodecId::Pcma | CodecId::Pcmu
         )
-}
-
-fn bits(four_cc: &str) -> u16 {
-    if four_cc == "*" {
-        return Accepts::ALL_CODECS.codecs;
-    }
-    let bit = ENHANCED.iter().position(|(name, _)| *name == four_cc);
-    bit.map_or(0, |bit| 1 << bit)
 }
 
 #[cfg(test)]
@@ -144,41 +120,58 @@ mod tests {
     use super::*;
     use crate::Limits;
     use crate::amf0::Value;
+    use crate::proto::target::Connect;
+    use arcly_core::MediaFrame;
+    use bytes::Bytes;
 
-    fn accepts(properties: Vec<(String, Value)>) -> Accepts {
-        let connect = Connect::parse(&Value::Object(properties), &Limits::default());
-        Accepts::of(&connect.expect("within limits"))
+    fn accepts(four_ccs: &[&str], caps_ex: f64) -> Accepts {
+        let list = four_ccs.iter().map(|&name| name.into()).collect();
+        let object = Value::Object(vec![
+            ("fourCcList".to_owned(), Value::StrictArray(list)),
+            ("capsEx".to_owned(), caps_ex.into()),
+        ]);
+        let connect = Connect::parse(&object, &Limits::default()).expect("within limits");
+        Accepts::of(&Capabilities::of(&connect))
     }
 
     #[test]
-    fn lists_and_maps_count_alike() {
-        assert_eq!(accepts(Vec::new()), Accepts::LEGACY);
-        let list = Value::StrictArray(vec!["hvc1".into(), "zzzz".into(), "Opus".into()]);
-        let listed = accepts(vec![("fourCcList".to_owned(), list)]);
-        let map = |name: &str, mask: f64| Value::Object(vec![(name.to_owned(), mask.into())]);
-        let mapped = accepts(vec![
-            ("videoFourCcInfoMap".to_owned(), map("hvc1", 1.0)),
-            ("audioFourCcInfoMap".to_owned(), map("Opus", 5.0)),
-        ]);
-        assert_eq!(listed, mapped);
-        assert!(listed.takes(CodecId::H265) && listed.takes(CodecId::Opus));
-        assert!(listed.takes(CodecId::H264) && !listed.takes(CodecId::Av1));
-        assert!(listed.form().enhanced && !listed.form().multitrack);
-        // What can only be encoded is nothing to play.
-        let encoder = accepts(vec![("videoFourCcInfoMap".to_owned(), map("*", 2.0))]);
-        assert_eq!(encoder, Accepts::LEGACY);
+    fn codecs_and_forms_as_the_player_says() {
+        assert_eq!(accepts(&[], 14.0), Accepts::LEGACY);
+        let some = accepts(&["hvc1", "zzzz", "Opus"], 0.0);
+        assert!(some.takes(CodecId::H265) && some.takes(CodecId::Opus));
+        assert!(some.takes(CodecId::H264) && !some.takes(CodecId::Av1));
+        assert!(some.form().enhanced && !some.form().multitrack);
+        assert_eq!(accepts(&["*"], 0.0), Accepts::all_codecs());
+        assert!(accepts(&["*"], 14.0).form().multitrack);
     }
 
     #[test]
-    fn all_codecs_and_further_abilities() {
-        let star = Value::StrictArray(vec!["*".into()]);
-        let all = accepts(vec![
-            ("fourCcList".to_owned(), star),
-            ("capsEx".to_owned(), 14.0.into()),
-        ]);
-        assert!(all.form().multitrack && all.form().nano_offset);
-        assert_eq!(all.codecs, Accepts::ALL_CODECS.codecs);
-        // Abilities without codecs are none.
-        assert_eq!(accepts(vec![("capsEx".to_owned(), 14.0.into())]), Accepts::LEGACY);
+    fn what_is_missed_is_told_by_codec() {
+        let tracks = |codecs: &[CodecId]| {
+            let handle = arcly_core::StreamHandle::standalone(
+                arcly_core::StreamKey::new("live", "cam"),
+                arcly_core::StreamLimits::default(),
+            );
+            for &codec in codecs {
+                let frame = match codec.kind() {
+                    MediaKind::Video => MediaFrame::new_video(0, 0, Bytes::new(), codec, true),
+                    MediaKind::Audio => MediaFrame::new_audio(0, Bytes::new(), codec),
+                    MediaKind::Data => MediaFrame::new_data(0, Bytes::new(), codec),
+                };
+                handle.publish_frame(frame).expect("live");
+            }
+            handle.metadata()
+        };
+        let legacy = |codecs: &[CodecId]| Accepts::LEGACY.misses(&tracks(codecs));
+        use CodecId::{Aac, Amf0, G722, H264, H265, Opus};
+        assert_eq!(legacy(&[]), Misses::Nothing);
+        assert_eq!(legacy(&[Amf0]), Misses::Nothing);
+        assert_eq!(legacy(&[H264, Aac, Amf0]), Misses::Nothing);
+        assert_eq!(legacy(&[H265, Aac]), Misses::Some(vec![H265]));
+        assert_eq!(legacy(&[H265, Opus]), Misses::Everything(vec![H265, Opus]));
+        assert_eq!(
+            Accepts::all_codecs().misses(&tracks(&[H265, G722])),
+            Misses::Some(vec![G722])
+        );
     }
 }

@@ -21,7 +21,7 @@
 //! use bytes::Bytes;
 //!
 //! async fn body(play: &PlaySession, mut write: impl AsyncFnMut(Vec<Bytes>)) {
-//!     let variant = FlvVariant::new(Accepts::ALL_CODECS);
+//!     let variant = FlvVariant::new(Accepts::all_codecs());
 //!     let packager = FlvPackager::new(play.handle().clone(), variant);
 //!     let mut packets = play.handle().rendition(packager).subscribe_from(StartAt::LatestKeyframe);
 //!     write(vec![file_header(true, true)]).await;

@@ -69,7 +69,10 @@ impl FlvPackager {
     }
 
     fn keep_config(&mut self, frame: &MediaFrame) {
-        let place = self.configs.iter_mut().find(|held| held.track == frame.track);
+        let place = self
+            .configs
+            .iter_mut()
+            .find(|held| held.track == frame.track);
         match place {
             Some(held) => *held = frame.clone(),
             None => self.configs.push(frame.clone()),

@@ -55,12 +55,8 @@ impl FlvPacket {
         let extension = (tag.timestamp >= EXTENDED).then_some(tag.timestamp);
         let per_chunk = extension_bytes(extension.is_some());
         let continued = length.saturating_sub(1) / chunk_size as usize;
-        let size = TAG_HEADER
-            + CHUNK_HEADER
-            + per_chunk
-            + length
-            + continued * (1 + per_chunk)
-            + TRAILER;
+        let size =
+            TAG_HEADER + CHUNK_HEADER + per_chunk + length + continued * (1 + per_chunk) + TRAILER;
         let mut out = BytesMut::with_capacity(size);
         let (type_id, chunk_stream) = match tag.kind {
             TagKind::Audio => (8, 4),

@@ -77,6 +77,8 @@ impl fmt::Display for StatusCode {
 pub enum Level {
     /// What was asked for happened.
     Status,
+    /// It happened in part.
+    Warning,
     /// It did not.
     Error,
 }
@@ -87,6 +89,7 @@ impl Level {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Status => "status",
+            Self::Warning => "warning",
             Self::Error => "error",
         }
     }

@@ -158,7 +158,10 @@ impl Target {
             split_query(&connect.app).1,
             split_query(&connect.tc_url).1,
         ];
-        let own = connect.token.iter().map(|token| ("token".to_owned(), token.clone()));
+        let own = connect
+            .token
+            .iter()
+            .map(|token| ("token".to_owned(), token.clone()));
         let query = queries
             .iter()
             .flat_map(|query| pairs(query))

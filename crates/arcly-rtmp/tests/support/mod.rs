@@ -145,6 +145,17 @@ pub(crate) const AAC_HEADER: &[u8] = &[0xAF, 0, 0x12, 0x10];
 pub(crate) enum Reply {
     Command(Command),
     Control(Control),
+    /// The values of a data message.
+    Data(Vec<Value>),
+}
+
+fn data(payload: &[u8]) -> Vec<Value> {
+    let mut reader = amf0::Reader::new(payload, &amf0::Limits::default());
+    let mut values = Vec::new();
+    while !reader.is_empty() {
+        values.push(reader.read().expect("a valid value"));
+    }
+    values
 }
 
 /// A session, all it has said, and how it has ended.
@@ -228,6 +239,9 @@ impl Harness {
                     self.events.push(event.clone());
                     let result = match event {
                         Event::Connect(_) if self.grant => self.session.accept_connect(self.now),
+                        Event::Play(request) if self.grant => {
+                            self.session.accept_play(request.stream)
+                        }
                         Event::Publish(request) if self.grant => {
                             self.session.accept_publish(request.stream, self.now)
                         }
@@ -266,6 +280,8 @@ impl Harness {
                         .expect("a valid chunk size");
                 }
                 self.replies.push(Reply::Control(control));
+            } else if message.type_id == type_id::DATA_AMF0 {
+                self.replies.push(Reply::Data(data(&message.payload)));
             } else {
                 let command = Command::parse(&message, &amf0::Limits::default());
                 self.replies
@@ -282,7 +298,7 @@ impl Harness {
     pub(crate) fn codes(&self) -> Vec<(String, String)> {
         let commands = self.replies.iter().filter_map(|reply| match reply {
             Reply::Command(command) => Some(command),
-            Reply::Control(_) => None,
+            Reply::Control(_) | Reply::Data(_) => None,
         });
         commands
             .filter_map(|command| {
@@ -330,7 +346,7 @@ pub(crate) fn code(name: &str, code: StatusCode) -> (String, String) {
 pub(crate) fn commands(harness: &Harness) -> Vec<&Command> {
     let commands = harness.replies.iter().filter_map(|reply| match reply {
         Reply::Command(command) => Some(command),
-        Reply::Control(_) => None,
+        Reply::Control(_) | Reply::Data(_) => None,
     });
     commands.collect()
 }

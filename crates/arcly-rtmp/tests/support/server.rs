@@ -2,8 +2,8 @@
 
 use arcly_core::{
     AppSpec, Engine, EventBus, EventKind, EventReceiver, InboundProtocol, IngestContext,
-    MediaFrame, PublishRegistry, PublishRequest, Result, SessionId, StreamHandle, StreamKey,
-    Subscription, async_trait,
+    MediaFrame, PlaybackContext, PublishRegistry, PublishRequest, Result, SessionId, StreamHandle,
+    StreamKey, Subscription, async_trait,
 };
 use arcly_rtmp::RtmpServer;
 use std::net::SocketAddr;
@@ -46,7 +46,8 @@ impl Server {
         let ctx = IngestContext::new(Arc::new(Tap {
             engine: Arc::clone(&engine),
             sender,
-        }));
+        }))
+        .with_playback(PlaybackContext::new(Arc::clone(&engine) as _));
         let shutdown = CancellationToken::new();
         let token = shutdown.clone();
         let task = tokio::spawn(async move { server.serve(ctx, token).await });

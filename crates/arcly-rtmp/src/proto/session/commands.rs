@@ -131,9 +131,7 @@ impl ServerSession {
         let window = self.config.window_ack_size;
         self.send_control(Control::WindowAckSize(window));
         self.send_control(Control::SetPeerBandwidth(window, BANDWIDTH_DYNAMIC));
-        self.send_control(Control::SetChunkSize(
-            self.config.chunk_size.clamp(128, 0xFF_FFFF),
-        ));
+        self.send_control(Control::SetChunkSize(self.config.announced_chunk_size()));
         let mut properties = vec![
             ("fmsVer".to_owned(), SERVER_VERSION.into()),
             ("capabilities".to_owned(), CAPABILITIES.into()),

@@ -1,6 +1,4 @@
-//! Acknowledgements, and the rate at which commands may come.
-
-use std::time::{Duration, Instant};
+//! Acknowledgements.
 
 /// Counts what the peer sent and says when to acknowledge it (RTMP 1.0, 5.4.3 and 5.4.4).
 #[derive(Clone, Debug)]
@@ -68,36 +66,6 @@ impl InFlight {
     }
 }
 
-/// Lets through so many a second on average, and twice as many in a burst (GCRA, ITU-T I.371).
-#[derive(Clone, Debug)]
-pub(super) struct Rate {
-    cost: Duration,
-    /// When all that was let through is paid for.
-    paid: Instant,
-}
-
-/// How far ahead of its payment a burst may run.
-const BURST: Duration = Duration::from_secs(2);
-
-impl Rate {
-    pub(super) fn new(per_second: u32, now: Instant) -> Self {
-        Self {
-            cost: Duration::from_secs(1) / per_second.max(1),
-            paid: now,
-        }
-    }
-
-    /// Whether one more is within the rate.
-    pub(super) fn take(&mut self, now: Instant) -> bool {
-        let paid = self.paid.max(now) + self.cost;
-        if paid.duration_since(now) > BURST {
-            return false;
-        }
-        self.paid = paid;
-        true
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,28 +97,5 @@ mod tests {
         flight.send(u32::MAX as usize);
         flight.acknowledge(998);
         assert_eq!(flight.bytes(), Some(1));
-    }
-
-    #[test]
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "an arbitrary origin of time for the test"
-    )]
-    fn a_burst_of_two_seconds_then_the_rate() {
-        let start = Instant::now();
-        let mut rate = Rate::new(10, start);
-        assert_eq!((0..100).filter(|_| rate.take(start)).count(), 20);
-        assert_eq!(
-            (0..100)
-                .filter(|_| rate.take(start + Duration::from_millis(300)))
-                .count(),
-            3
-        );
-        assert_eq!(
-            (0..100)
-                .filter(|_| rate.take(start + Duration::from_secs(60)))
-                .count(),
-            20
-        );
     }
 }

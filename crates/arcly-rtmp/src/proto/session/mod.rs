@@ -33,12 +33,13 @@ use super::command;
 use super::control::{Control, UserControl};
 use super::handshake::{CLIENT_BYTES, ServerHandshake};
 use super::message::Message;
+use super::rate::Rate;
 use super::status::{Level, StatusCode};
 use super::target::Connect;
 use crate::amf0;
 use crate::{Config, Error, Location, Result};
 use bytes::BytesMut;
-use flow::{AckWindow, InFlight, Rate};
+use flow::{AckWindow, InFlight};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -71,7 +72,7 @@ use timers::{Timer, Timers};
 /// of the input: at worst an event of 100 bytes for three bytes.
 #[derive(Debug)]
 pub struct ServerSession {
-    config: Config,
+    config: Arc<Config>,
     amf: amf0::Limits,
     stage: Stage,
     /// Input that came while a reply was waited for.
@@ -122,7 +123,8 @@ const FAR: Duration = Duration::from_secs(365 * 24 * 3600);
 impl ServerSession {
     /// A session for a connection that was made `now`.
     #[must_use]
-    pub fn new(config: Config, now: Instant) -> Self {
+    pub fn new(config: impl Into<Arc<Config>>, now: Instant) -> Self {
+        let config = config.into();
         let mut timers = Timers::default();
         timers.set(Timer::Handshake, now, config.limits.handshake_timeout);
         Self {
@@ -448,7 +450,8 @@ impl ServerSession {
             self.end_publication(stream);
         }
         let playing: Vec<_> = self.plays().collect();
-        self.events.extend(playing.into_iter().map(Event::PlayEnded));
+        self.events
+            .extend(playing.into_iter().map(Event::PlayEnded));
         self.streams.clear();
         self.held = Vec::new();
         self.awaited = None;

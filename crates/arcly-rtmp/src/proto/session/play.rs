@@ -292,6 +292,12 @@ impl ServerSession {
         Ok(())
     }
 
+    /// Tells a player that it gets less than there is.
+    pub fn warn_play(&mut self, stream: MessageStreamId, description: &str) {
+        let (level, code) = (Level::Warning, StatusCode::PLAY_NO_SUPPORTED_TRACK);
+        self.send_status(stream, level, code, description);
+    }
+
     /// Refuses [`Event::Play`] with `code` and words for the peer. The connection stays, for another try within
     /// [`Limits::setup_timeout`](crate::Limits::setup_timeout); [`hang_up`](Self::hang_up) where it should not.
     ///
@@ -304,7 +310,10 @@ impl ServerSession {
         description: &str,
         now: Instant,
     ) -> Result<()> {
-        if self.playback(stream).is_none_or(|playback| playback.granted) {
+        if self
+            .playback(stream)
+            .is_none_or(|playback| playback.granted)
+        {
             return Err(Error::ApiMisuse {
                 what: "reject_play without a request to play",
             });
@@ -329,20 +338,30 @@ impl ServerSession {
         let (level, code, text) = match end {
             PlayEnd::Unpublished => {
                 let code = StatusCode::PLAY_UNPUBLISH_NOTIFY;
-                (Level::Status, code, format!("{name} is no longer published"))
+                (
+                    Level::Status,
+                    code,
+                    format!("{name} is no longer published"),
+                )
             }
             PlayEnd::TooSlow => {
                 let code = StatusCode::PLAY_INSUFFICIENT_BANDWIDTH;
-                (Level::Error, code, "the player is too slow for the stream".to_owned())
+                (
+                    Level::Error,
+                    code,
+                    "the player is too slow for the stream".to_owned(),
+                )
             }
             PlayEnd::NoSupportedTrack => {
                 let code = StatusCode::PLAY_NO_SUPPORTED_TRACK;
                 let text = "the stream has no track in a codec that the player takes";
                 (Level::Error, code, text.to_owned())
             }
-            PlayEnd::ByHost => {
-                (Level::Error, StatusCode::PLAY_FAILED, "the host has ended it".to_owned())
-            }
+            PlayEnd::ByHost => (
+                Level::Error,
+                StatusCode::PLAY_FAILED,
+                "the host has ended it".to_owned(),
+            ),
         };
         self.send_status(stream, level, code, &text);
         self.send_control(Control::User(UserControl::StreamEof(stream.0)));
