@@ -27,7 +27,11 @@ fn each_tag_means_what_the_specification_says() {
                 frame.dts.to_ticks(1_000_000_000),
                 frame.composition_offset(),
             );
-            assert!(at.0.abs_diff(expected.dts) <= 1, "{}: {frame:?}", golden.name);
+            assert!(
+                at.0.abs_diff(expected.dts) <= 1,
+                "{}: {frame:?}",
+                golden.name
+            );
             assert_eq!(at.1.as_millis(), expected.composition, "{}", golden.name);
             assert_eq!(
                 (
