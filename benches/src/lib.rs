@@ -1,4 +1,7 @@
-//! What the benches share: the frames, and the baseline they are measured against.
+//! What the benches share: the frames, the baseline they are measured against, and load over real sockets.
+#![expect(clippy::disallowed_methods, reason = "benches measure time")]
+
+pub mod load;
 
 use arcly_core::{CodecId, MediaFrame, StreamHandle, StreamKey, StreamLimits};
 use bytes::Bytes;

@@ -39,7 +39,6 @@ pub mod video;
 pub mod vp8;
 pub mod vp9;
 pub mod vpc;
-pub mod vvc;
 
 mod bits;
 mod error;
