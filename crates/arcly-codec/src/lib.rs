@@ -39,6 +39,7 @@ pub mod video;
 pub mod vp8;
 pub mod vp9;
 pub mod vpc;
+pub mod vvc;
 
 mod bits;
 mod error;

@@ -17,7 +17,8 @@ pub enum NalClass {
     Other,
 }
 
-/// A codec whose bitstream is made of NAL units. Implemented by the markers [`Avc`](crate::h264::Avc).
+/// A codec whose bitstream is made of NAL units. Implemented by the markers [`Avc`](crate::h264::Avc),
+/// [`Hevc`](crate::h265::Hevc) and [`Vvc`](crate::vvc::Vvc).
 pub trait NalCodec: Debug + Clone + Copy + PartialEq + Eq + Default + 'static {
     /// What `nal`, which starts with its header, is.
     fn class(nal: &[u8]) -> NalClass;

@@ -22,6 +22,11 @@ impl<'a> BitReader<'a> {
         }
     }
 
+    /// How many bits have been read.
+    pub(crate) const fn position(&self) -> usize {
+        self.position
+    }
+
     /// How many bits are left.
     pub(crate) const fn left(&self) -> usize {
         self.data
@@ -71,6 +76,11 @@ impl<'a> BitReader<'a> {
         self.check(count, element)?;
         self.position += count;
         Ok(())
+    }
+
+    /// Passes over the bits up to the next byte boundary.
+    pub(crate) const fn align(&mut self) {
+        self.position = self.position.next_multiple_of(8);
     }
 
     /// `ue(v)`: an unsigned Exp-Golomb code of at most 32 bits (9.2 of H.264 and H.265).

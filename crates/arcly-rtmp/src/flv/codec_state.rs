@@ -4,10 +4,12 @@ use super::audio_codecs::{AacState, FlacState, Framed, OpusState};
 use super::av1::Av1State;
 use super::nal_track::NalTrack;
 use super::packet::Coded;
+use super::vpx::VpxState;
 use crate::Fault;
 use arcly_core::CodecId;
 use arcly_core::codec::h264::AvcDecoderConfig;
 use arcly_core::codec::h265::HevcDecoderConfig;
+use arcly_core::codec::vpc::VpCodec;
 use bytes::Bytes;
 use std::fmt::Debug;
 
@@ -103,6 +105,8 @@ pub(super) fn new(codec: CodecId) -> Result<Box<dyn CodecState>, Fault> {
         CodecId::H264 => Box::new(NalTrack::<AvcDecoderConfig>::default()),
         CodecId::H265 => Box::new(NalTrack::<HevcDecoderConfig>::default()),
         CodecId::Av1 => Box::new(Av1State::default()),
+        CodecId::Vp8 => Box::new(VpxState::new(VpCodec::Vp8)),
+        CodecId::Vp9 => Box::new(VpxState::new(VpCodec::Vp9)),
         CodecId::Aac => Box::new(AacState::default()),
         CodecId::Opus => Box::new(OpusState::default()),
         CodecId::Flac => Box::new(FlacState::default()),

@@ -22,6 +22,7 @@ mod tag_reader;
 mod tag_writer;
 mod track;
 mod video;
+mod vpx;
 mod write_clock;
 
 pub use metadata::on_meta_data;

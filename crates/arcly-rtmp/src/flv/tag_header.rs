@@ -76,6 +76,11 @@ pub(super) fn enhanced_video(
         MULTITRACK,
         four_cc,
     );
+    if frame.is_config() && matches!(frame.codec, CodecId::Vp8 | CodecId::Vp9) {
+        // The specification leaves open whether VPCodecConfigurationRecord comes with its version (1) and flags; ffmpeg
+        // writes them.
+        header.push(&[1, 0, 0, 0]);
+    }
     if packet_type == CODED_FRAMES && has_composition {
         let [_, a, b, c] = time.composition.to_be_bytes();
         header.push(&[a, b, c]);

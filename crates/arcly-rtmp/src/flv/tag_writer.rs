@@ -3,11 +3,12 @@
 use super::four_cc::{self, FourCc};
 use super::script::{COLOR_INFO, is_named};
 use super::tag::{Tag, TagHeader, TagKind};
-use super::tag_header;
 use super::track::track_number;
 use super::write_clock::TagTime;
+use super::{tag_header, vpx};
 use arcly_core::codec::av1::Av1Config;
 use arcly_core::codec::opus::{OpusHead, PacketInfo};
+use arcly_core::codec::vpc::VpCodec;
 use arcly_core::{CodecId, MediaFrame, MediaKind, TimeDelta, Timestamp, TrackId};
 use bytes::Bytes;
 use std::fmt;
@@ -75,7 +76,7 @@ impl fmt::Display for NotCarried {
 ///   for nanoseconds or the track is not the first of its kind; all others go out in the form of Enhanced RTMP.
 /// * [`TrackId::VIDEO`] and [`TrackId::AUDIO`] are track 0, and the tracks that [`TagReader`](super::TagReader) made of
 ///   numbered ones get their numbers back. Others get the lowest number that is free, in the order in which they come.
-/// * Opus and AV1 without a config get one, as receivers expect it.
+/// * Opus, AV1, VP8 and VP9 without a config get one, as receivers expect it.
 ///
 /// ```
 /// use arcly_core::{CodecId, MediaFrame};
@@ -311,6 +312,8 @@ fn made_config(frame: &MediaFrame) -> Option<Bytes> {
             let channels = if packet.stereo { 2 } else { 1 };
             OpusHead::new(channels, 0).ok()?.to_bytes().ok()
         }
+        CodecId::Vp8 => vpx::made_config(VpCodec::Vp8, &frame.payload),
+        CodecId::Vp9 => vpx::made_config(VpCodec::Vp9, &frame.payload),
         CodecId::Av1 => {
             let config = Av1Config::from_temporal_unit(&frame.payload).ok()??;
             config.to_bytes().ok()
