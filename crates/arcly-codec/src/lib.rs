@@ -28,6 +28,7 @@
 pub mod aac;
 pub mod ac3;
 pub mod av1;
+pub mod dts;
 pub mod flac;
 pub mod h264;
 pub mod h265;
