@@ -228,6 +228,11 @@ impl LiveStream {
             self.log.append(frame)
         } else {
             track.counters.record(&frame);
+            if track.learn(&frame) {
+                self.reporter.report(EventKind::TracksChanged {
+                    key: self.key.clone(),
+                });
+            }
             if starts_gop {
                 self.log.append_sync(frame, || self.configs.load_full())
             } else {

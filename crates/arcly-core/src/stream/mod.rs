@@ -10,6 +10,8 @@ mod rendition;
 mod track;
 #[cfg(feature = "codec")]
 mod track_audio;
+#[cfg(feature = "codec")]
+mod track_video;
 
 pub use end_reason::EndReason;
 pub use handle::{SharedFrame, StreamHandle};

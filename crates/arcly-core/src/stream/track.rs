@@ -2,6 +2,10 @@
 
 use super::publication::TrackStart;
 use super::qos::TrackCounters;
+#[cfg(feature = "codec")]
+use super::track_audio::AudioFormat;
+#[cfg(feature = "codec")]
+use super::track_video::VideoFormat;
 use crate::{CodecId, MediaFrame, MediaKind, TrackId};
 use arc_swap::ArcSwap;
 use std::sync::Arc;
@@ -22,7 +26,8 @@ impl StreamMetadata {
     }
 }
 
-/// What is known of a track. The optional fields are read from its codec config, once that has come, where feature `codec` is
+/// What is known of a track. The optional fields are read from its codec config, or where the codec has none from its
+/// frames, once these have come, where feature `codec` is
 /// on and the codec is known to `arcly-codec`; those of MP3, AC-3, E-AC-3, G.711 and G.722, which have none, from the first frame.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -62,44 +67,29 @@ impl TrackInfo {
         }
     }
 
-    /// What the codec config in `frame` tells. A config that cannot be parsed tells nothing; the output that needs it
-    /// will say why it cannot go on.
-    fn from_config(frame: &MediaFrame) -> Self {
+    /// What the codec config in `frame` tells. A config that cannot be parsed tells nothing but the codec; the output that
+    /// needs it will say why it cannot go on. Without feature `codec`, none tells more.
+    #[must_use]
+    pub fn from_config(frame: &MediaFrame) -> Self {
         let mut info = Self::new(frame);
         #[cfg(feature = "codec")]
-        info.read_config(frame);
+        {
+            info.set_video(VideoFormat::from_config(frame.codec, &frame.payload));
+            info.set_audio(AudioFormat::from_config(frame.codec, &frame.payload));
+        }
         #[cfg(not(feature = "codec"))]
         let _ = &mut info;
         info
     }
 
-    #[cfg(feature = "codec")]
-    fn read_config(&mut self, frame: &MediaFrame) {
-        use super::track_audio::AudioFormat;
-        use crate::codec::h264::{AvcDecoderConfig, Sps};
-        match frame.codec {
-            CodecId::H264 => {
-                let Ok(config) = AvcDecoderConfig::parse(&frame.payload) else {
-                    return;
-                };
-                self.codec_string = Some(config.codec_string());
-                let Some(Ok(sps)) = config.sps.first().map(|sps| Sps::parse(sps)) else {
-                    return;
-                };
-                self.width = Some(sps.width);
-                self.height = Some(sps.height);
-                self.frame_rate = sps.frame_rate().map(|rate| rate.as_f64());
-            }
-            _ => self.set_audio(AudioFormat::from_config(frame.codec, &frame.payload)),
-        }
-    }
-
-    /// What the track's first frame tells: of most codecs nothing, as their config does.
-    fn from_first_frame(frame: &MediaFrame) -> Self {
+    /// What the media frame `frame` tells of its track: of most codecs nothing but the codec, as their config does. VP8 and
+    /// VP9 have their size only in keyframes, AV1 also there; MP3, AC-3 and PCM have no config.
+    #[must_use]
+    pub fn from_frame(frame: &MediaFrame) -> Self {
         let mut info = Self::new(frame);
         #[cfg(feature = "codec")]
         if !frame.is_config() {
-            use super::track_audio::AudioFormat;
+            info.set_video(VideoFormat::from_keyframe(frame.codec, &frame.payload));
             info.set_audio(AudioFormat::from_frame(frame.codec, &frame.payload));
         }
         #[cfg(not(feature = "codec"))]
@@ -107,8 +97,40 @@ impl TrackInfo {
         info
     }
 
+    /// What is known with `keyframe`, a keyframe of the track; `None` where that is nothing new. Its size replaces that of
+    /// earlier ones, and what a codec config said besides stays.
+    fn with_keyframe(&self, keyframe: &MediaFrame) -> Option<Self> {
+        // All others tell it in their config.
+        let tells = matches!(keyframe.codec, CodecId::Vp8 | CodecId::Vp9)
+            || keyframe.codec == CodecId::Av1 && self.width.is_none();
+        if !tells {
+            return None;
+        }
+        let told = Self::from_frame(keyframe);
+        let size = (told.width, told.height);
+        if told.width.is_none() || size == (self.width, self.height) {
+            return None;
+        }
+        Some(Self {
+            codec_string: self.codec_string.clone().or(told.codec_string),
+            width: told.width,
+            height: told.height,
+            frame_rate: self.frame_rate.or(told.frame_rate),
+            ..self.clone()
+        })
+    }
+
     #[cfg(feature = "codec")]
-    fn set_audio(&mut self, format: Option<super::track_audio::AudioFormat>) {
+    fn set_video(&mut self, format: Option<VideoFormat>) {
+        if let Some(format) = format {
+            self.codec_string = format.codec_string;
+            (self.width, self.height) = format.size.unzip();
+            self.frame_rate = format.frame_rate;
+        }
+    }
+
+    #[cfg(feature = "codec")]
+    fn set_audio(&mut self, format: Option<AudioFormat>) {
         if let Some(format) = format {
             self.codec_string = format.codec_string;
             self.channels = Some(format.channels);
@@ -134,7 +156,7 @@ impl Track {
             kind: frame.kind,
             counters: TrackCounters::new(),
             start: TrackStart::new(),
-            info: ArcSwap::from_pointee(TrackInfo::from_first_frame(frame)),
+            info: ArcSwap::from_pointee(TrackInfo::from_frame(frame)),
         }
     }
 
@@ -144,6 +166,15 @@ impl Track {
 
     pub(super) fn set_config(&self, frame: &MediaFrame) {
         self.info.store(Arc::new(TrackInfo::from_config(frame)));
+    }
+
+    /// Takes a frame; true where it is a keyframe that tells something new of the track.
+    pub(super) fn learn(&self, frame: &MediaFrame) -> bool {
+        if !frame.is_video() || !frame.is_keyframe() {
+            return false;
+        }
+        let new = self.info.load().with_keyframe(frame);
+        new.map(|info| self.info.store(Arc::new(info))).is_some()
     }
 }
 
@@ -177,6 +208,28 @@ mod tests {
         let info = track.info();
         assert_eq!(info.codec_string.as_deref(), Some("mp3"));
         assert_eq!((info.channels, info.sample_rate), (Some(2), Some(44_100)));
+    }
+
+    #[test]
+    fn keyframes_tell_their_size_and_when_it_changes() {
+        let frame = |width: u8, is_key| {
+            let key = [0x10, 0, 0, 0x9d, 0x01, 0x2a, width, 0, 48, 0];
+            let payload = Bytes::copy_from_slice(if is_key { &key } else { &[0x11, 0, 0, 0] });
+            MediaFrame::new_video(0, 0, payload, CodecId::Vp8, is_key)
+        };
+        // A publisher whose first frame is not a keyframe.
+        let track = Track::new(&frame(64, false));
+        assert_eq!(track.info().width, None);
+        assert!(!track.learn(&frame(64, false)));
+        assert!(track.learn(&frame(64, true)));
+        assert_eq!(
+            (track.info().width, track.info().height),
+            (Some(64), Some(48))
+        );
+        assert_eq!(track.info().codec_string.as_deref(), Some("vp08.00.10.08"));
+        assert!(!track.learn(&frame(64, true)), "nothing new");
+        assert!(track.learn(&frame(32, true)));
+        assert_eq!(track.info().width, Some(32));
     }
 
     #[test]
