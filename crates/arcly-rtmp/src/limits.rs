@@ -49,6 +49,10 @@ pub struct Limits {
     /// that sends more is not read for so long that it keeps to it. Default 125 000 000: 1 Gbit/s, which no live stream
     /// needs. Cost: processor time and, for as long as the stream's log keeps them, that many bytes a second.
     pub bytes_per_second: u64,
+    /// The video and audio tracks of one publication together (Enhanced RTMP's multitrack). Default 16; a ladder of five
+    /// renditions with two languages has seven.
+    /// Cost: up to 64 KiB of codec config each, and what the stream's log keeps of a track.
+    pub tracks: usize,
     /// The commands, user control and protocol control messages a second, averaged; twice as many may come in a
     /// burst. Default 100; a publisher sends some ten to start and then hardly any. Cost: processor time.
     pub commands_per_second: u32,
@@ -78,6 +82,7 @@ impl Default for Limits {
             amf_string_bytes: 128 << 10,
             name_bytes: 4_096,
             message_streams: 8,
+            tracks: 16,
             plays: 4,
             bytes_per_second: 125_000_000,
             commands_per_second: 100,

@@ -7,6 +7,7 @@ use arcly_core::codec::flac::StreamInfo;
 use arcly_core::codec::h265::{HevcDecoderConfig, LengthSize, NalFilter, length_prefixed};
 use arcly_core::codec::opus::OpusHead;
 use arcly_core::codec::vpc::{VpCodec, VpConfig};
+use arcly_core::codec::vvc::VvcDecoderConfig;
 use arcly_core::{CodecId, MediaFrame, TrackId};
 use arcly_rtmp::Config;
 use arcly_rtmp::proto::capabilities::Capabilities;
@@ -165,6 +166,19 @@ fn vp9_and_ac3() {
             .all(|frame| frame.codec == CodecId::Ac3 && !frame.is_config())
     );
     assert_pace(&audio, 32.0);
+}
+
+#[test]
+fn vvc() {
+    let harness = replay(include_bytes!("captures/ffmpeg-9.0-vvc.bin"));
+    let frames = harness.frames();
+    let (config, video) = track(&frames, TrackId::VIDEO);
+    let config = VvcDecoderConfig::parse(&config.payload).expect("a vvcC record");
+    assert_eq!((config.width(), config.height()), (Some(64), Some(64)));
+    assert_eq!((video.len(), keys(&video)), (8, vec![0]));
+    let mut shown: Vec<_> = video.iter().map(|frame| frame.pts.as_millis()).collect();
+    shown.sort_unstable();
+    assert_eq!(shown, [500, 600, 700, 800, 900, 1_000, 1_100, 1_200]);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use arcly_core::CodecId;
 use arcly_core::codec::h264::AvcDecoderConfig;
 use arcly_core::codec::h265::HevcDecoderConfig;
 use arcly_core::codec::vpc::VpCodec;
+use arcly_core::codec::vvc::VvcDecoderConfig;
 use bytes::Bytes;
 use std::fmt::Debug;
 
@@ -104,6 +105,7 @@ pub(super) fn new(codec: CodecId) -> Result<Box<dyn CodecState>, Fault> {
     Ok(match codec {
         CodecId::H264 => Box::new(NalTrack::<AvcDecoderConfig>::default()),
         CodecId::H265 => Box::new(NalTrack::<HevcDecoderConfig>::default()),
+        CodecId::Vvc => Box::new(NalTrack::<VvcDecoderConfig>::default()),
         CodecId::Av1 => Box::new(Av1State::default()),
         CodecId::Vp8 => Box::new(VpxState::new(VpCodec::Vp8)),
         CodecId::Vp9 => Box::new(VpxState::new(VpCodec::Vp9)),

@@ -11,7 +11,7 @@ mod clock;
 mod codec_state;
 mod ex_header;
 pub(crate) mod four_cc;
-mod hevc;
+mod hevc_vvc;
 mod metadata;
 mod nal_track;
 mod packet;

@@ -102,7 +102,7 @@ const MAX_TRACKS: usize = 16;
 ///   made where the publisher sends none. FLAC: STREAMINFO with the header of its block. MP3, AC-3, E-AC-3, G.711: each
 ///   frame a frame.
 /// * Script data: a frame of AMF0 on the data track, message name first, `@setDataFrame` taken off. So are the metadata
-///   packets of Enhanced RTMP video (`colorInfo`).
+///   packets of the first video track in Enhanced RTMP (`colorInfo`); those of others are passed over.
 /// * A config frame comes right before the first media frame that it is for, with its DTS; the first config of a track
 ///   that starts later than another comes as soon as that has a frame, so that outputs know of both. One
 ///   that repeats the config in force comes not at all. Metadata before the first media comes with the DTS of that.
@@ -270,7 +270,9 @@ impl TagReader {
                     Ok(())
                 })?;
             }
-            Content::Metadata(body) => return self.read_script(time.millis, &body),
+            // The data track does not say which track it describes: the first one.
+            Content::Metadata(body) if track == 0 => return self.read_script(time.millis, &body),
+            Content::Metadata(_) => {}
             // What follows it says so itself.
             Content::SequenceEnd => {}
         }

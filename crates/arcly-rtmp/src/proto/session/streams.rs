@@ -161,7 +161,7 @@ impl ServerSession {
             StatusCode::PUBLISH_START,
             "publishing may start",
         );
-        let tags = Box::new(TagReader::new(self.amf));
+        let tags = Box::new(TagReader::new(self.amf).with_max_tracks(self.config.limits.tracks));
         self.streams
             .insert(stream.0, MessageStream::Publishing { name, tags });
         if let Stage::Chunks(reader) = &mut self.stage {
