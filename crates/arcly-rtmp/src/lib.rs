@@ -27,6 +27,7 @@
 //! * [`flv`]: from FLV tag bodies to the frames of the bus.
 //! * [`amf0`]: the notation of commands and metadata.
 //! * [`RtmpServer`]: the driver on tokio, which moves bytes and sleeps, and decides nothing.
+//! * [`RtmpPull`] and [`RtmpPush`]: clients on tokio that bring a remote stream in, and send one out.
 //!
 //! # Bad input
 //!
@@ -36,6 +37,7 @@
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
 pub mod amf0;
+mod client;
 mod config;
 mod driver;
 pub mod egress;
@@ -44,6 +46,7 @@ pub mod flv;
 mod limits;
 pub mod proto;
 
+pub use client::{Backoff, RelayStatus, RtmpPull, RtmpPush};
 pub use config::Config;
 pub use driver::RtmpServer;
 pub use error::{Error, Fault, Location, Result};

@@ -109,7 +109,7 @@ impl ServerSession {
 }
 
 /// Takes a tag with its header and back pointer off `rest`.
-fn take_tag(rest: &mut Bytes) -> Option<(u8, u32, Bytes)> {
+pub(in crate::proto) fn take_tag(rest: &mut Bytes) -> Option<(u8, u32, Bytes)> {
     let &[tag_type, s0, s1, s2, t0, t1, t2, t3, _, _, _] = rest.first_chunk::<11>()?;
     let length = u32::from_be_bytes([0, s0, s1, s2]) as usize;
     // The last byte of the time is its highest (FLV, E.4.1).

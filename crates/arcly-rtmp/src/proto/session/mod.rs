@@ -28,6 +28,8 @@ pub use io::{
     PublishRequest,
 };
 
+pub(in crate::proto) use messages::take_tag;
+
 use super::chunk::{ChunkReader, ChunkWriter, ReaderLimits};
 use super::command;
 use super::control::{Control, UserControl};

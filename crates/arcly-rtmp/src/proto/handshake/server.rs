@@ -6,15 +6,10 @@
 //! what follows the handshake. So it is created when the first byte comes (a silent connection costs nothing) and is
 //! handed no byte beyond C0, C1 and C2.
 
+use super::{CLIENT_BYTES, VERSION};
 use crate::{Fault, Location};
 use bytes::BytesMut;
 use rml_rtmp::handshake::{Handshake, HandshakeError, HandshakeProcessResult, PeerType};
-
-/// C0 + C1 + C2.
-pub(crate) const CLIENT_BYTES: usize = 1 + 1536 + 1536;
-
-/// The RTMP version of C0.
-const VERSION: u8 = 3;
 
 /// The handshake from the server's side.
 #[derive(Default)]

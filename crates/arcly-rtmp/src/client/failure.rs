@@ -1,0 +1,54 @@
+//! Why a connection of a client ended.
+
+use crate::Error;
+use crate::flv::NotCarried;
+use crate::proto::client::{End, InvalidUrl, Stage};
+use arcly_core::{EndReason, StreamError};
+use std::io;
+use std::time::Duration;
+
+/// Why an attempt failed. None of the texts holds a secret.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    #[error("the server's name cannot be resolved: {0}")]
+    Resolve(io::Error),
+    #[error("connecting: {0}")]
+    Connect(io::Error),
+    #[error("connecting took longer than {0:?}")]
+    ConnectTimeout(Duration),
+    #[cfg(feature = "tls")]
+    #[error(transparent)]
+    Tls(#[from] arcly_core::net::tls::TlsError),
+    #[cfg(not(feature = "tls"))]
+    #[error("rtmps needs the crate's feature \"tls\"")]
+    NoTls,
+    #[error("{action}: {source}")]
+    Io {
+        action: &'static str,
+        source: io::Error,
+    },
+    #[error("the server takes nothing for {0:?}")]
+    WriteTimeout(Duration),
+    #[error("the server closed the connection while {0} was waited for")]
+    ClosedByServer(Stage),
+    #[error(transparent)]
+    Session(#[from] Error),
+    #[error("{0}")]
+    Ended(End),
+    #[error("the server sends us elsewhere more than {0} times")]
+    TooManyRedirections(u32),
+    #[error("the server sends us elsewhere: {0}")]
+    Redirection(InvalidUrl),
+    #[error("the local stream: {0}")]
+    Local(#[from] StreamError),
+    #[error("the local stream was ended: {0}")]
+    LocalEnded(EndReason),
+    #[error("the push was ended by the host")]
+    PlayEnded,
+    #[error("the local stream was read too slowly")]
+    Evicted,
+    #[error("the server cannot take the stream: {0}")]
+    NotCarried(NotCarried),
+    #[error("the host lets this context play nothing")]
+    NoPlayback,
+}

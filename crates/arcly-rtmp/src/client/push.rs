@@ -1,0 +1,308 @@
+//! A local stream, sent to a remote server.
+
+use super::failure::Failure;
+use super::link::{Link, Progress, now};
+use super::push_queue::PushQueue;
+use super::relay::{Attempt, Opened, Relay, relay_settings};
+use super::status::RelayStatus;
+use crate::flv::{NotCarried, TagForm, TagWriter, on_meta_data};
+use crate::proto::client::{Event, Purpose, RtmpUrl};
+use arcly_core::{
+    CodecId, Credentials, InboundProtocol, IngestContext, MediaFrame, MediaKind, PlayRequest,
+    PlaySession, Result, StartAt, StreamError, StreamKey, Subscription, SubscriptionEnd, Timestamp,
+    async_trait,
+};
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+/// The protocol's name in logs, events and metrics.
+const NAME: &str = "rtmp-push";
+
+/// How long one look for the local stream waits for it; then it is looked for anew.
+const LOOK: Duration = Duration::from_secs(3_600);
+
+/// The pause between two looks.
+const NEXT_LOOK: Duration = Duration::from_millis(500);
+
+/// How much is handed to the session at once.
+const BATCH_BYTES: usize = 256 << 10;
+
+/// Publishes a local stream to a remote server whenever it is live, for as long as the engine runs: an [`InboundProtocol`] for
+/// [`Engine::serve`](arcly_core::Engine::serve), which lets it play. A stream may have several, each with its own connection.
+///
+/// It waits for the stream, connects, starts at the newest keyframe, and says goodbye when the stream ends. A remote that is too slow loses
+/// disposable frames first, then everything up to the newest keyframe; one that takes nothing for
+/// [`write_timeout`](crate::Limits::write_timeout) is connected to anew. Timestamps start at 0 with each connection.
+#[derive(Debug)]
+pub struct RtmpPush {
+    relay: Relay,
+    key: StreamKey,
+    credentials: Credentials,
+    max_delay: Duration,
+    assume_enhanced: bool,
+}
+
+impl RtmpPush {
+    /// One that publishes `key` to `url`.
+    #[must_use]
+    pub fn new(key: StreamKey, url: RtmpUrl) -> Self {
+        Self {
+            relay: Relay::new(NAME, url),
+            key,
+            credentials: Credentials::anonymous(),
+            max_delay: Duration::from_secs(3),
+            assume_enhanced: false,
+        }
+    }
+
+    relay_settings!();
+
+    /// Sets what it shows to the local authenticator, which is asked as for any viewer. Default: nothing.
+    #[must_use]
+    pub fn credentials(mut self, credentials: Credentials) -> Self {
+        self.credentials = credentials;
+        self
+    }
+
+    /// Sets how far a slow remote may fall behind before frames are given up. Default 3 s. Cost: that much media, and 32 MiB at most.
+    #[must_use]
+    pub fn max_delay(mut self, max_delay: Duration) -> Self {
+        self.max_delay = max_delay;
+        self
+    }
+
+    /// Sends codecs that need Enhanced RTMP also to a server that does not say it takes them, as some do not. Default false: such a
+    /// stream fails, with a status that says why.
+    #[must_use]
+    pub fn assume_enhanced(mut self, assumed: bool) -> Self {
+        self.assume_enhanced = assumed;
+        self
+    }
+
+    async fn attempt(
+        &self,
+        url: RtmpUrl,
+        failures: u32,
+        ctx: &IngestContext,
+        shutdown: &CancellationToken,
+    ) -> Attempt {
+        let mut live = None;
+        let result = tokio::select! {
+            biased;
+            () = shutdown.cancelled() => Ok(()),
+            opened = self.open(url, failures, ctx) => match opened {
+                Ok((play, opened)) => self.push(&play, opened, ctx, shutdown, &mut live).await,
+                Err(failure) => Err(failure),
+            },
+        };
+        Attempt { live, result }
+    }
+
+    /// Waits for the stream, then connects.
+    async fn open(
+        &self,
+        url: RtmpUrl,
+        failures: u32,
+        ctx: &IngestContext,
+    ) -> Result<(PlaySession, Opened), Failure> {
+        let playback = ctx.playback().ok_or(Failure::NoPlayback)?;
+        self.relay.set(RelayStatus::Waiting);
+        let play = loop {
+            let request = PlayRequest::new(self.key.clone())
+                .credentials(self.credentials.clone())
+                .protocol(NAME)
+                .wait(LOOK);
+            match playback.open_play(request).await {
+                Ok(play) => break play,
+                // Also from a registry that does not wait.
+                Err(StreamError::StreamNotFound(_)) => tokio::time::sleep(NEXT_LOOK).await,
+                Err(error) => return Err(error.into()),
+            }
+        };
+        self.relay.set(RelayStatus::Connecting { failures });
+        let opened = self.relay.open(url, Purpose::Publish).await?;
+        Ok((play, opened))
+    }
+
+    async fn push(
+        &self,
+        play: &PlaySession,
+        opened: Opened,
+        ctx: &IngestContext,
+        shutdown: &CancellationToken,
+        live: &mut Option<Instant>,
+    ) -> Result<(), Failure> {
+        let mut form = opened.capabilities.tag_form();
+        form.enhanced |= self.assume_enhanced;
+        let mut link = opened.link;
+        let mut sending = Sending {
+            key: &self.key,
+            form: form.for_publishing(),
+            tags: None,
+            queue: PushQueue::new(self.max_delay),
+            described: false,
+            warned: Vec::new(),
+        };
+        let mut frames = play.subscribe_from(StartAt::LatestKeyframe);
+        let result = tokio::select! {
+            biased;
+            () = shutdown.cancelled() => Ok(()),
+            () = play.ended() => Err(Failure::PlayEnded),
+            result = self.send(&mut link, &mut sending, &mut frames, play, ctx, live) => result,
+        };
+        if !matches!(result, Err(Failure::ClosedByServer(_) | Failure::Io { .. })) {
+            link.close().await;
+        }
+        result
+    }
+
+    /// Sends to the end of the stream.
+    async fn send(
+        &self,
+        link: &mut Link,
+        sending: &mut Sending<'_>,
+        frames: &mut Subscription,
+        play: &PlaySession,
+        ctx: &IngestContext,
+        live: &mut Option<Instant>,
+    ) -> Result<(), Failure> {
+        let mut ended = false;
+        loop {
+            match link.poll() {
+                Progress::Event(Event::Ended(end)) => return Err(Failure::Ended(end)),
+                Progress::Event(_) => continue,
+                Progress::Closed => return Err(Failure::ClosedByServer(link.session().stage())),
+                Progress::Idle => {}
+            }
+            if link.is_drained() {
+                if sending.fill(link, play)? {
+                    if live.is_none() {
+                        *live = Some(now());
+                        self.relay.set_live(ctx);
+                    }
+                    continue;
+                }
+                if ended {
+                    info!(stream = %self.key, url = %self.relay.url, "pushed to its end");
+                    return Ok(());
+                }
+            }
+            tokio::select! {
+                more = frames.ready(), if !ended => {
+                    if more {
+                        sending.take(frames);
+                    } else if matches!(frames.end(), Some(SubscriptionEnd::Evicted { .. })) {
+                        return Err(Failure::Evicted);
+                    } else {
+                        ended = true;
+                    }
+                }
+                pumped = link.pump() => pumped?,
+            }
+        }
+    }
+}
+
+/// What turns the frames of a stream into a connection's tags.
+struct Sending<'a> {
+    key: &'a StreamKey,
+    form: TagForm,
+    /// Set with the first frame, whose DTS is the connection's time 0.
+    tags: Option<(TagWriter, Timestamp)>,
+    queue: PushQueue,
+    /// Whether `onMetaData` was sent.
+    described: bool,
+    warned: Vec<NotCarried>,
+}
+
+impl Sending<'_> {
+    /// Takes all frames that are there.
+    fn take(&mut self, frames: &mut Subscription) {
+        let now = now();
+        while let Some(frame) = frames.try_recv() {
+            self.queue
+                .push((*frame).clone(), frame.is_sync_point(), now);
+        }
+        let dropped = self.queue.take_dropped();
+        if dropped > 0 {
+            warn!(stream = %self.key, dropped, "the remote is too slow; frames are left out");
+        }
+    }
+
+    /// Hands the session a batch; false where there is none.
+    fn fill(&mut self, link: &mut Link, play: &PlaySession) -> Result<bool, Failure> {
+        if self.tags.is_none() {
+            let Some(origin) = self.queue.first_media() else {
+                return Ok(false);
+            };
+            self.tags = Some((TagWriter::new(self.form).counting_from(origin), origin));
+        }
+        let mut bytes = 0;
+        while bytes < BATCH_BYTES
+            && let Some(frame) = self.queue.pop()
+        {
+            bytes += frame.payload.len() + 1;
+            if !self.described {
+                self.described = true;
+                if !is_metadata(&frame) {
+                    let description = on_meta_data(&play.handle().metadata());
+                    let description = MediaFrame::new_data(frame.dts, description, CodecId::Amf0);
+                    self.write(link, description.into_config())?;
+                }
+            }
+            self.write(link, frame)?;
+        }
+        Ok(bytes > 0)
+    }
+
+    fn write(&mut self, link: &mut Link, mut frame: MediaFrame) -> Result<(), Failure> {
+        let Some((tags, origin)) = &mut self.tags else {
+            return Ok(());
+        };
+        if frame.dts < *origin {
+            if !frame.is_config() {
+                // Sound from just before the first picture, for which there is no time.
+                return Ok(());
+            }
+            (frame.dts, frame.pts) = (*origin, *origin);
+        }
+        let mut result = Ok(());
+        let written = tags.write(&frame, &mut |tag| {
+            if result.is_ok() {
+                result = link.session().publish_tag(&tag);
+            }
+        });
+        match written {
+            Ok(()) => {}
+            // Without its picture or sound the stream would be silently wrong.
+            Err(lacking @ NotCarried::Codec(_)) if frame.kind != MediaKind::Data => {
+                return Err(Failure::NotCarried(lacking));
+            }
+            Err(lacking) => {
+                if !self.warned.contains(&lacking) {
+                    warn!(stream = %self.key, "{lacking}");
+                    self.warned.push(lacking);
+                }
+            }
+        }
+        Ok(result?)
+    }
+}
+
+fn is_metadata(frame: &MediaFrame) -> bool {
+    frame.kind == MediaKind::Data && frame.is_config()
+}
+
+#[async_trait]
+impl InboundProtocol for RtmpPush {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    async fn serve(&self, ctx: IngestContext, shutdown: CancellationToken) -> Result<()> {
+        let attempt = |url, failures| self.attempt(url, failures, &ctx, &shutdown);
+        self.relay.run(&ctx, &shutdown, attempt).await;
+        Ok(())
+    }
+}
