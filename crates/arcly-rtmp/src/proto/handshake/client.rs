@@ -81,7 +81,9 @@ impl ClientHandshake {
             out.extend_from_slice(s1);
             self.answered = true;
         }
-        if let Some(digest) = &mut self.digest {
+        if let Some(digest) = &mut self.digest
+            && !head.is_empty()
+        {
             let result = digest
                 .process_bytes(head)
                 .map_err(|_| Fault::Malformed("the server's handshake packet is invalid").at(at))?;
