@@ -11,6 +11,7 @@ use crate::index::Index;
 use crate::malformed;
 use crate::sample_entry::Description;
 use crate::track::Track;
+use arcly_core::codec::vpc::VpConfig;
 use arcly_core::mux::MuxError;
 use arcly_core::{MediaFrame, MediaKind, TimeDelta, Timestamp, TrackId};
 use bytes::Bytes;
@@ -19,6 +20,8 @@ use bytes::Bytes;
 #[derive(Debug)]
 pub(crate) struct Fragmenter {
     tracks: Vec<Track>,
+    /// The latest `vpcC` of tracks whose key frames complete it.
+    vp_records: Vec<(TrackId, VpConfig)>,
     limits: Limits,
     origin: Timestamp,
     producer_time: bool,
@@ -41,6 +44,7 @@ impl Fragmenter {
     pub(crate) fn new(origin: Timestamp, producer_time: bool, limits: Limits) -> Self {
         Self {
             tracks: Vec::new(),
+            vp_records: Vec::new(),
             limits: limits.clamped(),
             origin,
             producer_time,
@@ -96,6 +100,22 @@ impl Fragmenter {
             .tracks
             .partition_point(|track| (track.kind, track.id) < (kind, id));
         self.tracks.insert(place, Track::new(id, kind, description));
+    }
+
+    /// Takes a `vpcC` record for the key frames of its track to come.
+    pub(crate) fn put_vp_record(&mut self, id: TrackId, record: VpConfig) -> Result<(), MuxError> {
+        self.vp_records.retain(|(known, _)| *known != id);
+        if self.vp_records.len() >= self.limits.tracks {
+            return Err(too_many_tracks(&self.limits));
+        }
+        self.vp_records.push((id, record));
+        Ok(())
+    }
+
+    /// The latest `vpcC` record of a track.
+    pub(crate) fn vp_record(&self, id: TrackId) -> Option<VpConfig> {
+        let record = self.vp_records.iter().find(|(known, _)| *known == id);
+        record.map(|(_, record)| *record)
     }
 
     /// Takes a frame of a data track.
@@ -244,6 +264,14 @@ impl Fragmenter {
     /// How long the latest frame of a track lasts, as far as is known without the next one.
     pub(crate) fn last_duration(&self, id: TrackId) -> TimeDelta {
         self.find(id).map_or(TimeDelta::ZERO, Track::last_duration)
+    }
+}
+
+/// The refusal of one track more than [`Limits::tracks`].
+pub(crate) fn too_many_tracks(limits: &Limits) -> MuxError {
+    MuxError::LimitExceeded {
+        what: "tracks of a file",
+        max: limits.tracks as u64,
     }
 }
 

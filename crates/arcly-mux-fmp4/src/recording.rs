@@ -3,7 +3,7 @@
 use crate::boxes::BoxWriter;
 use crate::config::Fmp4Config;
 use crate::event;
-use crate::fragmenter::Fragmenter;
+use crate::fragmenter::{Fragmenter, too_many_tracks};
 use crate::init::{MOVIE_TIMESCALE, write_init};
 use crate::malformed;
 use crate::sample_entry::Description;
@@ -115,10 +115,7 @@ impl Fmp4Muxer {
         }
         let max = self.fragmenter.limits().tracks;
         if known.is_none() && self.fragmenter.tracks().len() >= max {
-            return Err(MuxError::LimitExceeded {
-                what: "tracks of a file",
-                max: max as u64,
-            });
+            return Err(too_many_tracks(self.fragmenter.limits()));
         }
         self.fragmenter
             .describe(frame.track, frame.kind, description);
@@ -244,6 +241,9 @@ impl Muxer for Fmp4Muxer {
             return Ok(());
         }
         if frame.is_config() && frame.kind != MediaKind::Data {
+            if let Some(record) = Description::vp_record(frame) {
+                return self.fragmenter.put_vp_record(frame.track, record?);
+            }
             return self.configure(frame, Description::from_config(frame)?);
         }
         if Description::is_in_frames(frame.codec) {
@@ -251,7 +251,8 @@ impl Muxer for Fmp4Muxer {
             if known.is_some_and(|track| track.description.describes(frame)) {
                 self.stale.retain(|stale| *stale != frame.track);
             } else {
-                self.configure(frame, Description::from_frame(frame)?)?;
+                let record = self.fragmenter.vp_record(frame.track);
+                self.configure(frame, Description::from_frame(frame, record)?)?;
             }
         }
         if self.stale.contains(&frame.track) {

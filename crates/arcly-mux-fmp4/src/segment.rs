@@ -3,7 +3,7 @@
 use crate::boxes::BoxWriter;
 use crate::config::CmafConfig;
 use crate::event;
-use crate::fragmenter::Fragmenter;
+use crate::fragmenter::{Fragmenter, too_many_tracks};
 use crate::init::write_init;
 use crate::malformed;
 use crate::sample_entry::Description;
@@ -27,6 +27,8 @@ pub struct CmafSegmentMuxer {
     fragmenter: Fragmenter,
     /// The init segment in force, once it has been asked for.
     init: Option<Bytes>,
+    /// Descriptions have changed since it was made.
+    is_init_stale: bool,
     /// What takes effect with the next segment.
     pending: Vec<Pending>,
     /// The init segment of the open segment has been handed out.
@@ -108,6 +110,7 @@ impl CmafSegmentMuxer {
             config,
             fragmenter,
             init: None,
+            is_init_stale: false,
             pending: Vec::new(),
             is_sealed: false,
             parts: Vec::new(),
@@ -124,12 +127,17 @@ impl CmafSegmentMuxer {
         if self.fragmenter.tracks().is_empty() {
             return None;
         }
-        let init = self.init.get_or_insert_with(|| {
+        if self.init.is_none() || self.is_init_stale {
             let mut out = BoxWriter::with_capacity(1_024);
             write_init(self.fragmenter.tracks(), None, &mut out);
-            out.finish()
-        });
-        Some(init.clone())
+            let init = out.finish();
+            // Where a config changed and changed back, nobody has to fetch it again.
+            if self.init.as_ref() != Some(&init) {
+                self.init = Some(init);
+            }
+            self.is_init_stale = false;
+        }
+        self.init.clone()
     }
 
     /// Takes over what the config of a track says, now or with the next segment.
@@ -156,17 +164,14 @@ impl CmafSegmentMuxer {
             .filter(|pending| self.fragmenter.find(pending.track).is_none());
         let max = self.fragmenter.limits().tracks;
         if is_new && self.fragmenter.tracks().len() + waiting.count() >= max {
-            return Err(MuxError::LimitExceeded {
-                what: "tracks of a file",
-                max: max as u64,
-            });
+            return Err(too_many_tracks(self.fragmenter.limits()));
         }
         let can_change = !self.is_sealed && known.is_none_or(|track| !track.is_used);
         self.pending.retain(|pending| pending.track != frame.track);
         if can_change {
             self.fragmenter
                 .describe(frame.track, frame.kind, description);
-            self.init = None;
+            self.is_init_stale = true;
         } else {
             self.pending.push(Pending {
                 track: frame.track,
@@ -191,7 +196,8 @@ impl CmafSegmentMuxer {
         if waiting.is_some_and(|pending| pending.description.describes(frame)) {
             return Ok(());
         }
-        self.adopt(frame, Description::from_frame(frame)?)
+        let record = self.fragmenter.vp_record(frame.track);
+        self.adopt(frame, Description::from_frame(frame, record)?)
     }
 
     /// Closes the open chunk and moves all that is closed to `bytes`.
@@ -224,6 +230,9 @@ impl SegmentMuxer for CmafSegmentMuxer {
             return self.fragmenter.push_event(frame);
         }
         if frame.is_config() {
+            if let Some(record) = Description::vp_record(frame) {
+                return self.fragmenter.put_vp_record(frame.track, record?);
+            }
             return self.adopt(frame, Description::from_config(frame)?);
         }
         if !Description::carries(frame.codec) {
@@ -296,7 +305,7 @@ impl SegmentMuxer for CmafSegmentMuxer {
         for pending in std::mem::take(&mut self.pending) {
             self.fragmenter
                 .describe(pending.track, pending.kind, pending.description);
-            self.init = None;
+            self.is_init_stale = true;
         }
         segment
     }

@@ -11,7 +11,7 @@ use support::file::{find, tracks};
 use support::probe::{expected, packets};
 use support::*;
 
-const VIDEO: &[(&str, &[&str])] = &[("h264", H264), ("h265", H265), ("av1", AV1)];
+const VIDEO: &[(&str, &[&str])] = &[("h264", H264), ("h265", H265), ("av1", AV1), ("vp9", VP9)];
 
 const AUDIO: &[(&str, &[&str])] = &[
     ("aac", AAC),
@@ -106,6 +106,11 @@ fn h265_with_each_audio_codec() {
 #[test]
 fn av1_with_each_audio_codec() {
     round_trip("av1");
+}
+
+#[test]
+fn vp9_with_each_audio_codec() {
+    round_trip("vp9");
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod video;
 use crate::boxes::BoxWriter;
 use crate::malformed;
 use arcly_core::codec::CodecError;
+use arcly_core::codec::vpc::{VpCodec, VpConfig};
 use arcly_core::mux::MuxError;
 use arcly_core::{CodecId, MediaFrame, MediaKind};
 use bytes::Bytes;
@@ -42,6 +43,7 @@ impl Description {
             codec,
             CodecId::H264
                 | CodecId::H265
+                | CodecId::Vvc
                 | CodecId::Av1
                 | CodecId::Aac
                 | CodecId::Opus
@@ -49,9 +51,18 @@ impl Description {
         ) || Self::is_in_frames(codec)
     }
 
-    /// Whether tracks of this codec have no config on the bus, and are described by their frames.
+    /// Whether tracks of this codec may have no config on the bus, and are described by their frames.
     pub(crate) const fn is_in_frames(codec: CodecId) -> bool {
-        matches!(codec, CodecId::Mp3 | CodecId::Ac3 | CodecId::Eac3)
+        matches!(
+            codec,
+            CodecId::Vp8 | CodecId::Vp9 | CodecId::Mp3 | CodecId::Ac3 | CodecId::Eac3
+        )
+    }
+
+    /// Reads a `vpcC` record, which describes a track together with a key frame.
+    pub(crate) fn vp_record(frame: &MediaFrame) -> Option<Result<VpConfig, MuxError>> {
+        let codec = vp_codec(frame.codec)?;
+        Some(VpConfig::parse(codec, &frame.payload).map_err(refused("vpcC")))
     }
 
     /// Reads a codec config.
@@ -59,6 +70,7 @@ impl Description {
         match (frame.codec, frame.kind) {
             (CodecId::H264, MediaKind::Video) => video::h264(&frame.payload),
             (CodecId::H265, MediaKind::Video) => video::h265(&frame.payload),
+            (CodecId::Vvc, MediaKind::Video) => video::vvc(&frame.payload),
             (CodecId::Av1, MediaKind::Video) => video::av1(&frame.payload),
             (CodecId::Aac, MediaKind::Audio) => audio::aac(&frame.payload),
             (CodecId::Opus, MediaKind::Audio) => audio::opus(&frame.payload),
@@ -70,8 +82,15 @@ impl Description {
         }
     }
 
-    /// Reads the description that a frame of a codec without configs carries.
-    pub(crate) fn from_frame(frame: &MediaFrame) -> Result<Self, MuxError> {
+    /// Reads the description that a frame of such a codec carries; `record` is what [`vp_record`](Self::vp_record) has read.
+    pub(crate) fn from_frame(
+        frame: &MediaFrame,
+        record: Option<VpConfig>,
+    ) -> Result<Self, MuxError> {
+        if let (Some(codec), MediaKind::Video) = (vp_codec(frame.codec), frame.kind) {
+            let missing = MuxError::MissingConfig { codec: frame.codec };
+            return video::vp(codec, &frame.payload, record)?.ok_or(missing);
+        }
         let mut description = match (frame.codec, frame.kind) {
             (CodecId::Mp3, MediaKind::Audio) => audio::mp3(&frame.payload),
             (CodecId::Ac3, MediaKind::Audio) => audio::ac3(&frame.payload),
@@ -84,6 +103,10 @@ impl Description {
 
     /// Whether a frame of a codec without configs still is what this describes. A frame whose header cannot be read changes nothing.
     pub(crate) fn describes(&self, frame: &MediaFrame) -> bool {
+        if frame.is_video() {
+            // Key frames are few enough to be read each time.
+            return frame.codec == self.codec && !frame.is_keyframe();
+        }
         let signature = audio::signature(frame.codec, &frame.payload);
         frame.codec == self.codec && (signature.is_none() || signature == self.signature)
     }
@@ -128,6 +151,14 @@ impl Description {
             media: Media::Audio(sound.frame_length),
             signature: None,
         }
+    }
+}
+
+fn vp_codec(codec: CodecId) -> Option<VpCodec> {
+    match codec {
+        CodecId::Vp8 => Some(VpCodec::Vp8),
+        CodecId::Vp9 => Some(VpCodec::Vp9),
+        _ => None,
     }
 }
 

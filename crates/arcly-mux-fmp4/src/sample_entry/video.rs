@@ -7,6 +7,9 @@ use arcly_core::CodecId;
 use arcly_core::codec::av1::Av1Config;
 use arcly_core::codec::h264::{AvcDecoderConfig, ColourDescription};
 use arcly_core::codec::h265::{HevcDecoderConfig, LengthSize};
+use arcly_core::codec::vpc::{VpCodec, VpConfig};
+use arcly_core::codec::vvc::VvcDecoderConfig;
+use arcly_core::codec::{vp8, vp9};
 use arcly_core::mux::MuxError;
 use bytes::Bytes;
 
@@ -210,6 +213,85 @@ pub(super) fn av1(record: &Bytes) -> Result<Description, MuxError> {
     Ok(Description::video(CodecId::Av1, picture, *b"av01", |out| {
         out.plain(b"av1C", |out| out.bytes(record));
     }))
+}
+
+/// `vvc1` with `vvcC` (ISO/IEC 14496-15 11.2.4), as for H.265.
+pub(super) fn vvc(record: &Bytes) -> Result<Description, MuxError> {
+    let mut config = VvcDecoderConfig::parse(record).map_err(refused("vvcC"))?;
+    let (Some(width), Some(height)) = (config.width(), config.height()) else {
+        return Err(malformed("vvcC", "it tells no picture size"));
+    };
+    config.length_size = LengthSize::Four;
+    for array in &mut config.arrays {
+        array.complete = true;
+    }
+    let record = config.to_bytes().map_err(refused("vvcC"))?;
+    let vui = config.first_sps().and_then(|sps| sps.vui.as_ref());
+    let picture = Picture {
+        width: side(width),
+        height: side(height),
+        pixel_aspect: vui.and_then(|vui| aspect(vui.sample_aspect_ratio?)),
+        colour: vui.and_then(|vui| {
+            Some(Colour {
+                description: vui.colour?,
+                full_range: vui.full_range.unwrap_or(false),
+            })
+        }),
+        frame_rate: config
+            .frame_rate()
+            .map(|rate| (rate.numerator, rate.denominator)),
+    };
+    Ok(Description::video(CodecId::Vvc, picture, *b"vvc1", |out| {
+        out.full(b"vvcC", 0, 0, |out| out.bytes(&record));
+    }))
+}
+
+/// `vp08` or `vp09` with `vpcC` ("VP Codec ISO Media File Format Binding" 2.2), of a key frame: it alone tells the size. The record says
+/// more of colours and level, so where the source has sent one, it is taken.
+pub(super) fn vp(
+    codec: VpCodec,
+    frame: &[u8],
+    record: Option<VpConfig>,
+) -> Result<Option<Description>, MuxError> {
+    let (size, config) = match codec {
+        VpCodec::Vp8 => {
+            let header = vp8::FrameHeader::parse(frame).map_err(refused("VP8 frame"))?;
+            (
+                header.size,
+                vp8::config(frame, None).map_err(refused("VP8 frame"))?,
+            )
+        }
+        VpCodec::Vp9 => {
+            let first = vp9::frames(frame).next().unwrap_or_default();
+            let header = vp9::FrameHeader::parse(first).map_err(refused("VP9 frame"))?;
+            let size = header.format.map(|format| (format.width, format.height));
+            (
+                size,
+                vp9::config(frame, None).map_err(refused("VP9 frame"))?,
+            )
+        }
+    };
+    let (Some((width, height)), Some(config)) = (size, config) else {
+        return Ok(None);
+    };
+    let record = record.unwrap_or(config);
+    let colour = record.colour;
+    let picture = Picture {
+        width: side(width),
+        height: side(height),
+        colour: (colour != ColourDescription::UNSPECIFIED).then_some(Colour {
+            description: colour,
+            full_range: record.full_range,
+        }),
+        ..Picture::default()
+    };
+    let (id, kind) = match codec {
+        VpCodec::Vp8 => (CodecId::Vp8, *b"vp08"),
+        VpCodec::Vp9 => (CodecId::Vp9, *b"vp09"),
+    };
+    Ok(Some(Description::video(id, picture, kind, |out| {
+        out.full(b"vpcC", 1, 0, |out| out.bytes(&record.to_bytes()));
+    })))
 }
 
 #[cfg(test)]
