@@ -18,7 +18,7 @@ fuzz_target!(|data: &[u8]| {
     config.limits.tracks = 1 + usize::from(limits >> 4 & 3);
     let mut muxer = CmafSegmentMuxer::new(config);
     let (mut clock, mut taken, mut parts) = (0, 0, Vec::new());
-    let mut end_segment = |muxer: &mut CmafSegmentMuxer, taken: &mut usize, parts: &mut Vec<_>| {
+    let end_segment = |muxer: &mut CmafSegmentMuxer, taken: &mut usize, parts: &mut Vec<_>| {
         let segment = muxer.end_segment(None);
         assert_eq!(segment.is_some(), *taken > 0);
         if let Some(segment) = segment {
