@@ -64,6 +64,7 @@
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
 mod config;
+mod date_range;
 mod driver;
 mod origin;
 mod packager;
@@ -73,13 +74,13 @@ mod segment;
 mod tracks;
 mod window;
 
-pub use config::{HlsConfig, Limits};
-pub use driver::HlsOrigin;
+pub use config::{HlsConfig, Limits, PlaylistType};
+pub use driver::{Container, HlsOrigin, HlsOriginBuilder};
 pub use origin::{HlsMethod, HlsRequest, HlsResponse};
-pub use packager::HlsPackager;
-pub use playlist::{MIME_TYPE as PLAYLIST_MIME_TYPE, Playlist};
-pub use presentation::Presentation;
-pub use segment::Segment;
+pub use packager::{HlsPackager, Layout, Packaging};
+pub use playlist::{MIME_TYPE as PLAYLIST_MIME_TYPE, Rendered};
+pub use presentation::{Presentation, Rendition};
+pub use segment::{InitSegment, Part, Segment};
 
 /// The README's examples are compiled and run, too.
 #[cfg(doctest)]

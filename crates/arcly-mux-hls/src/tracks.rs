@@ -1,60 +1,68 @@
-//! The tracks of a publish, and what playlists say about them.
+//! The tracks of a publish, and the changes that wait for the next cut.
 
 use crate::config::Limits;
-use arcly_core::codec::{aac::AudioSpecificConfig, h264::AvcDecoderConfig, h264::Sps};
-use arcly_core::mux::{MuxError, SegmentMuxer};
-use arcly_core::{CodecId, MediaFrame, MediaKind, TrackId};
+use arcly_core::mux::MuxError;
+use arcly_core::{CodecId, MediaFrame, MediaKind, TrackId, TrackInfo};
 
-/// What a codec config tells a playlist.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Description {
-    /// For CODECS (RFC 6381).
-    pub(crate) codec: Option<String>,
-    /// For RESOLUTION: width and height in pixels.
-    pub(crate) resolution: Option<(u32, u32)>,
+/// A track as its codec config, or its first frame, describes it.
+#[derive(Debug)]
+pub(crate) struct Track {
+    /// None for a codec that has no config.
+    pub(crate) config: Option<MediaFrame>,
+    pub(crate) info: TrackInfo,
 }
 
-impl Description {
-    /// Reads a codec config.
-    fn read(config: &MediaFrame) -> Result<Self, MuxError> {
-        match config.codec {
-            CodecId::H264 => {
-                let record = AvcDecoderConfig::parse(&config.payload)
-                    .map_err(|error| malformed("avcC", error))?;
-                // A picture size that cannot be read is no reason to refuse the stream.
-                let sps = record.sps.first().and_then(|sps| Sps::parse(sps).ok());
-                Ok(Self {
-                    codec: Some(record.codec_string()),
-                    resolution: sps.map(|sps| (sps.width, sps.height)),
-                })
-            }
-            CodecId::Aac => {
-                let config = AudioSpecificConfig::parse(&config.payload);
-                let config = config.map_err(|error| malformed("AudioSpecificConfig", error))?;
-                Ok(Self {
-                    codec: Some(config.codec_string()),
-                    resolution: None,
-                })
-            }
-            _ => Ok(Self::default()),
+impl Track {
+    fn read(frame: &MediaFrame) -> Self {
+        let mut info = if frame.is_config() {
+            TrackInfo::from_config(frame)
+        } else {
+            TrackInfo::from_frame(frame)
+        };
+        if info.codec_string.is_none() {
+            info.codec_string = fixed_codec_string(frame.codec).map(str::to_owned);
+        }
+        Self {
+            config: frame.is_config().then(|| frame.clone()),
+            info,
         }
     }
-}
 
-fn malformed(what: &'static str, error: impl std::fmt::Display) -> MuxError {
-    MuxError::Malformed {
-        what,
-        reason: error.to_string(),
+    fn is_same(&self, other: &Self) -> bool {
+        let payload = |track: &Self| track.config.as_ref().map(|config| config.payload.clone());
+        self.info.codec == other.info.codec && payload(self) == payload(other)
     }
 }
 
-#[derive(Debug)]
-struct Track {
-    config: MediaFrame,
-    description: Description,
+/// RFC 6381 strings that do not depend on a config.
+const fn fixed_codec_string(codec: CodecId) -> Option<&'static str> {
+    match codec {
+        CodecId::Mp3 => Some("mp4a.40.34"),
+        CodecId::Ac3 => Some("ac-3"),
+        CodecId::Eac3 => Some("ec-3"),
+        CodecId::Vp8 => Some("vp8"),
+        CodecId::Opus => Some("Opus"),
+        CodecId::Flac => Some("fLaC"),
+        _ => None,
+    }
 }
 
-/// The tracks that are in the segments, and the changes that wait for the next cut.
+/// Whether media of this codec can come without a codec config before it.
+const fn needs_no_config(codec: CodecId) -> bool {
+    !matches!(
+        codec,
+        CodecId::H264
+            | CodecId::H265
+            | CodecId::Vvc
+            | CodecId::Av1
+            | CodecId::Vp9
+            | CodecId::Aac
+            | CodecId::Opus
+            | CodecId::Flac
+    )
+}
+
+/// The tracks that are in the segments, and the changes that wait for the next cut. Sound and video only.
 #[derive(Debug, Default)]
 pub(crate) struct Tracks {
     tracks: Vec<Track>,
@@ -67,58 +75,58 @@ impl Tracks {
     pub(crate) fn configure(
         &mut self,
         config: &MediaFrame,
-        muxer: &dyn SegmentMuxer,
         limits: &Limits,
     ) -> Result<bool, MuxError> {
-        if !muxer.carries(config.codec) {
-            return Err(MuxError::UnsupportedCodec {
-                container: muxer.format().name,
-                codec: config.codec,
-            });
-        }
-        let description = Description::read(config)?;
-        self.pending
-            .retain(|track| track.config.track != config.track);
+        let new = Track::read(config);
+        self.pending.retain(|track| track.info.id != config.track);
         let known = self
             .tracks
             .iter()
-            .find(|track| track.config.track == config.track);
-        if known.is_some_and(|track| {
-            track.config.codec == config.codec && track.config.payload == config.payload
-        }) {
+            .find(|track| track.info.id == config.track);
+        if known.is_some_and(|track| track.is_same(&new)) {
             return Ok(false);
         }
-        let new = |tracks: &[Track]| {
-            tracks
-                .iter()
-                .filter(|track| !self.has(track.config.track))
-                .count()
-        };
-        if known.is_none() && self.tracks.len() + new(&self.pending) >= limits.tracks {
+        let waiting = self
+            .pending
+            .iter()
+            .filter(|track| !self.has(track.info.id))
+            .count();
+        if known.is_none() && self.tracks.len() + waiting >= limits.tracks {
             return Err(MuxError::LimitExceeded {
                 what: "tracks of an HLS stream",
                 max: limits.tracks as u64,
             });
         }
-        self.pending.push(Track {
-            config: config.clone(),
-            description,
-        });
+        self.pending.push(new);
         Ok(true)
     }
 
-    /// Puts the waiting configs in force, in the muxer too. What the muxer refuses stays as it was.
-    pub(crate) fn apply(&mut self, muxer: &mut dyn SegmentMuxer) -> Result<(), MuxError> {
+    /// Takes media of a track. A codec without configs introduces its track by its first frame.
+    pub(crate) fn meet(&mut self, frame: &MediaFrame, limits: &Limits) -> Result<(), MuxError> {
+        if self.has(frame.track) || self.is_pending(frame.track) {
+            return Ok(());
+        }
+        if needs_no_config(frame.codec) {
+            return self.configure(frame, limits).map(drop);
+        }
+        Err(MuxError::MissingConfig { codec: frame.codec })
+    }
+
+    /// Puts the waiting configs in force, each once `accept` has taken it. What is refused stays as it was.
+    pub(crate) fn apply(
+        &mut self,
+        mut accept: impl FnMut(&Track) -> Result<(), MuxError>,
+    ) -> Result<(), MuxError> {
         let mut outcome = Ok(());
         for new in std::mem::take(&mut self.pending) {
-            if let Err(error) = muxer.write(&new.config) {
+            if let Err(error) = accept(&new) {
                 outcome = Err(error);
                 continue;
             }
             match self
                 .tracks
                 .iter_mut()
-                .find(|track| track.config.track == new.config.track)
+                .find(|track| track.info.id == new.info.id)
             {
                 Some(track) => *track = new,
                 None => self.tracks.push(new),
@@ -134,45 +142,30 @@ impl Tracks {
 
     /// Whether a config waits for this track.
     pub(crate) fn is_pending(&self, track: TrackId) -> bool {
-        self.pending
-            .iter()
-            .any(|pending| pending.config.track == track)
+        self.pending.iter().any(|pending| pending.info.id == track)
     }
 
     /// Whether the track is in the segments.
     pub(crate) fn has(&self, track: TrackId) -> bool {
-        self.tracks.iter().any(|known| known.config.track == track)
+        self.tracks.iter().any(|known| known.info.id == track)
     }
 
     /// Whether there is, or will be, a track of this kind.
     pub(crate) fn expects(&self, kind: MediaKind) -> bool {
-        self.all().any(|track| track.config.kind == kind)
+        self.all().any(|track| track.info.kind == kind)
     }
 
     /// The track by which segments are cut, waiting ones included: the first video track, or else
     /// the first one.
     pub(crate) fn lead(&self) -> Option<(TrackId, MediaKind)> {
-        let video = self
-            .all()
-            .find(|track| track.config.kind == MediaKind::Video);
+        let video = self.all().find(|track| track.info.kind == MediaKind::Video);
         let lead = video.or_else(|| self.all().next())?;
-        Some((lead.config.track, lead.config.kind))
+        Some((lead.info.id, lead.info.kind))
     }
 
-    /// Kind and codec of each track in the segments, in an order of their own: what a player sets up.
-    pub(crate) fn signature(&self) -> Vec<(MediaKind, &'static str)> {
-        let kinds = self
-            .tracks
-            .iter()
-            .map(|track| (track.config.kind, track.config.codec.name()));
-        let mut signature: Vec<_> = kinds.collect();
-        signature.sort_unstable();
-        signature
-    }
-
-    /// What playlists say about the tracks in the segments.
-    pub(crate) fn descriptions(&self) -> impl Iterator<Item = &Description> {
-        self.tracks.iter().map(|track| &track.description)
+    /// The tracks in the segments.
+    pub(crate) fn in_force(&self) -> &[Track] {
+        &self.tracks
     }
 
     fn all(&self) -> impl Iterator<Item = &Track> {

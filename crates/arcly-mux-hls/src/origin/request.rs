@@ -13,8 +13,21 @@ pub struct HlsRequest<'a> {
     /// The path below `/<app>/<stream>/`, percent-decoded, without leading slash: `ts/media.m3u8`.
     pub path: &'a str,
     /// The query as it came, without `?`. Its parameter `token` is carried over to the URLs in
-    /// playlists.
+    /// playlists; the Delivery Directives `_HLS_msn`, `_HLS_part` and `_HLS_skip` are heeded (RFC 8216bis 6.2.5).
     pub query: Option<&'a str>,
+    /// `Range`. One range of bytes is answered with 206; several are refused with 416.
+    pub range: Option<&'a str>,
+    /// `If-Range`.
+    pub if_range: Option<&'a str>,
+    /// `If-None-Match`.
+    pub if_none_match: Option<&'a str>,
+    /// `Accept-Encoding`. Playlists come with `gzip` where that is accepted.
+    pub accept_encoding: Option<&'a str>,
+    /// A session to carry on every URL of a multivariant playlist, see
+    /// [`HlsOrigin::open_session`](crate::HlsOrigin::open_session).
+    pub session: Option<&'a str>,
+    /// The host knows that the stream is live, so that its packaging is worth waiting for a moment, where it has not begun.
+    pub is_live: bool,
 }
 
 /// The methods that an origin knows. All others are to be answered with 405.
@@ -28,13 +41,19 @@ pub enum HlsMethod {
 }
 
 impl<'a> HlsRequest<'a> {
-    /// A GET of `path`, without a query.
+    /// A GET of `path`, without a query and headers.
     #[must_use]
     pub const fn get(path: &'a str) -> Self {
         Self {
             method: HlsMethod::Get,
             path,
             query: None,
+            range: None,
+            if_range: None,
+            if_none_match: None,
+            accept_encoding: None,
+            session: None,
+            is_live: false,
         }
     }
 
@@ -53,13 +72,39 @@ impl<'a> HlsRequest<'a> {
     }
 
     /// The parameter of the query named `token`, name included, as it came.
-    pub(super) fn token(&self) -> Option<&'a str> {
+    pub(crate) fn token(&self) -> Option<&'a str> {
         let parameter = self
             .query?
             .split('&')
             .find(|parameter| parameter.starts_with("token="))?;
         let is_safe = parameter.len() <= MAX_TOKEN_BYTES && parameter.bytes().all(is_query_byte);
         is_safe.then_some(parameter)
+    }
+
+    /// Whether the body may come compressed (RFC 9110 12.5.3).
+    pub(crate) fn accepts_gzip(&self) -> bool {
+        let Some(accepted) = self.accept_encoding else {
+            return false;
+        };
+        accepted.split(',').any(|coding| {
+            let mut parameters = coding.split(';').map(str::trim);
+            let name = parameters.next().unwrap_or_default();
+            let is_refused = parameters.any(|parameter| {
+                let weight = parameter.strip_prefix("q=").map(str::parse::<f32>);
+                weight.is_some_and(|weight| weight.is_ok_and(|weight| weight <= 0.0))
+            });
+            (name.eq_ignore_ascii_case("gzip") || name == "*") && !is_refused
+        })
+    }
+
+    /// Whether the client has what has this ETag already (RFC 9110 13.1.2, weak comparison).
+    pub(crate) fn has(&self, etag: &str) -> bool {
+        self.if_none_match.is_some_and(|known| {
+            known.split(',').any(|tag| {
+                let tag = tag.trim();
+                tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag
+            })
+        })
     }
 }
 
@@ -98,5 +143,38 @@ mod tests {
         assert_eq!(token("token=a\"b"), None);
         let long = format!("token={}", "x".repeat(MAX_TOKEN_BYTES));
         assert_eq!(token(&long), None);
+    }
+
+    #[test]
+    fn gzip_is_for_those_who_accept_it() {
+        for (accepted, gzip) in [
+            ("gzip, deflate, br, zstd", true),
+            ("br;q=1.0, GZIP;q=0.8", true),
+            ("*", true),
+            ("gzip;q=0", false),
+            ("gzip; q=0.000, br", false),
+            ("identity", false),
+            ("", false),
+        ] {
+            let mut request = HlsRequest::get("index.m3u8");
+            request.accept_encoding = Some(accepted);
+            assert_eq!(request.accepts_gzip(), gzip, "{accepted}");
+        }
+        assert!(!HlsRequest::get("index.m3u8").accepts_gzip());
+    }
+
+    #[test]
+    fn what_the_client_has_is_told_by_its_etag() {
+        let mut request = HlsRequest::get("index.m3u8");
+        assert!(!request.has("\"1\""));
+        for (known, has) in [
+            ("\"1\"", true),
+            ("\"0\", W/\"1\"", true),
+            ("*", true),
+            ("\"11\"", false),
+        ] {
+            request.if_none_match = Some(known);
+            assert_eq!(request.has("\"1\""), has, "{known}");
+        }
     }
 }

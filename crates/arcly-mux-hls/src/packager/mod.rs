@@ -1,79 +1,141 @@
 //! Frames in, segments and playlists out; no clock, no I/O.
 
+mod cutting;
+mod offer;
+mod pace;
 mod program_clock;
 mod rates;
+mod rendition;
 #[cfg(test)]
 mod tests;
 mod timeline;
 
-pub(crate) use rates::Rates;
-
 use crate::config::HlsConfig;
+use crate::date_range::DateRanges;
+use crate::playlist::Variants;
 use crate::presentation::Presentation;
 use crate::tracks::Tracks;
-use crate::window::Window;
-use arcly_core::mux::{MuxError, SegmentMuxer};
-use arcly_core::{MediaFrame, MediaKind, TimeDelta, Timestamp, WallClock};
+use arcly_core::mux::{MuxError, SegmentMuxer, SegmentMuxerFactory};
+use arcly_core::{CodecId, MediaFrame, MediaKind, TimeDelta, Timestamp, WallClock};
+use pace::{LastFrames, Targets};
 use program_clock::ProgramClock;
+use rendition::{Content, RenditionMaker};
 use std::sync::Arc;
 use std::time::Duration;
-use timeline::{Timeline, Verdict};
+use timeline::Timeline;
 
 /// What [`HlsConfig::max_segment_duration`] is raised to: half of it is the largest gap between
 /// frames that is none of the timeline, and slow video has its frames some way apart.
 const MIN_LONGEST: Duration = Duration::from_secs(1);
 
-/// How much later than the lead track another may force a cut: where video has stopped altogether.
-const STALL: TimeDelta = TimeDelta::from_millis(1_000);
+/// How tracks become renditions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Layout {
+    /// All tracks in one rendition, as MPEG-TS is played.
+    Muxed,
+    /// Each in one of its own, as CMAF is played (ISO/IEC 23000-19 7.3.1): video is a variant, sound an alternative rendition. Data
+    /// goes with the leading track.
+    Demuxed,
+}
+
+/// How a container is packaged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Packaging {
+    /// How tracks become renditions.
+    pub layout: Layout,
+    /// Whether there are parts, and all else of Low-Latency HLS.
+    pub low_latency: bool,
+}
+
+impl Packaging {
+    /// One rendition with all tracks, without parts.
+    pub const PLAIN: Self = Self {
+        layout: Layout::Muxed,
+        low_latency: false,
+    };
+
+    /// A rendition a track, in parts.
+    pub const LOW_LATENCY: Self = Self {
+        layout: Layout::Demuxed,
+        low_latency: true,
+    };
+
+    /// With this layout.
+    #[must_use]
+    pub const fn layout(mut self, layout: Layout) -> Self {
+        self.layout = layout;
+        self
+    }
+
+    /// With or without parts.
+    #[must_use]
+    pub const fn low_latency(mut self, low_latency: bool) -> Self {
+        self.low_latency = low_latency;
+        self
+    }
+}
 
 /// Cuts the frames of one stream into segments and keeps its playlists, over any number of publishes.
 ///
-/// * [`begin`](Self::begin) starts a publish, with a muxer of its own;
-/// * [`push`](Self::push) takes each frame of it;
+/// * [`begin`](Self::begin) starts a publish, with muxers of its own;
+/// * [`push`](Self::push) takes each frame of it, and [`frames_lost`](Self::frames_lost) tells of those that nobody has;
 /// * [`finish`](Self::finish) closes the last segment;
 /// * then either another `begin`, or [`end`](Self::end), which adds EXT-X-ENDLIST, and later
 ///   [`clear`](Self::clear), which lets go of all segments. The numbering outlives all of this.
 ///
 /// After each call [`poll_presentation`](Self::poll_presentation) tells whether there is something
 /// new to serve.
+///
+/// All renditions have the same segments under the same numbers: where the leading one is cut, the others are cut at their first
+/// frame from there on, and one that has none by the next cut gets what it has, or EXT-X-GAP.
 #[derive(Debug)]
 pub struct HlsPackager {
     config: HlsConfig,
-    window: Window,
+    packaging: Packaging,
+    renditions: Vec<RenditionMaker>,
+    first_sequence: u64,
+    /// The discontinuity sequence number of the segments to come.
+    discontinuities: u64,
+    targets: Targets,
+    date_ranges: DateRanges,
     publish: Option<Publish>,
-    /// The next segment starts with EXT-X-DISCONTINUITY.
-    discontinuity: bool,
     /// EXT-X-ENDLIST stands in the playlist.
     ended: bool,
     has_news: bool,
     /// There have been enough segments to serve, and there still are some.
     is_served: bool,
-    /// What the multivariant playlist says: of the running publish, or else of the last one.
-    rates: Rates,
     tracks: Tracks,
-    /// The tracks in the listed segments.
-    signature: Vec<(MediaKind, &'static str)>,
-    extension: &'static str,
-    mime_type: &'static str,
+    /// What the multivariant playlist says: of the running publish, or else of the last one.
+    variants: Arc<Variants>,
 }
 
 /// What belongs to one publish.
 struct Publish {
-    muxer: Box<dyn SegmentMuxer>,
+    muxers: Arc<dyn SegmentMuxerFactory>,
+    /// Asked what the container carries; it writes nothing.
+    probe: Box<dyn SegmentMuxer>,
     /// Frames that wait for the tracks to be known; none once packaging has started.
     held: Option<Held>,
     timeline: Timeline,
     clock: ProgramClock,
     /// No segment is open, and the next one waits for a frame with which decoding can start.
     waiting: Option<Waiting>,
-    open: Option<OpenSegment>,
+    /// The open segment.
+    span: Option<Span>,
+    /// Where the timeline began.
+    first: Option<Timestamp>,
+    /// Frames are missing from here on.
+    lost_from: Option<Timestamp>,
+    lead_frames: LastFrames,
 }
 
 impl std::fmt::Debug for Publish {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Publish")
             .field("waiting", &self.waiting)
-            .field("open", &self.open)
+            .field("span", &self.span)
             .finish_non_exhaustive()
     }
 }
@@ -92,7 +154,7 @@ struct Waiting {
 }
 
 impl Waiting {
-    fn since(dts: Timestamp) -> Self {
+    const fn since(dts: Timestamp) -> Self {
         Self {
             last: dts,
             waited: TimeDelta::ZERO,
@@ -108,13 +170,21 @@ impl Waiting {
     }
 }
 
+/// The open segment, in all renditions.
 #[derive(Debug)]
-struct OpenSegment {
+struct Span {
+    /// It is the first since the timeline began.
+    is_first: bool,
     start_pts: Timestamp,
     start_dts: Timestamp,
-    discontinuity: bool,
-    /// Frames of the lead track, where that is video.
-    pictures: u64,
+    /// The latest frame of the track that leads.
+    lead: Option<LeadFrame>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct LeadFrame {
+    pts: Timestamp,
+    dts: Timestamp,
 }
 
 impl HlsPackager {
@@ -123,42 +193,55 @@ impl HlsPackager {
     /// Segments may be cached for long, so a number must never be given twice to the same URL, not
     /// even by another process. The seconds of the wall clock at the start are a good first number.
     #[must_use]
-    pub fn new(mut config: HlsConfig, first_sequence: u64) -> Self {
+    pub fn new(mut config: HlsConfig, packaging: Packaging, first_sequence: u64) -> Self {
         let least = config.target_duration.max(MIN_LONGEST);
         config.max_segment_duration = config.max_segment_duration.max(least);
         Self {
-            window: Window::new(&config, first_sequence),
+            targets: Targets::new(&config),
+            date_ranges: DateRanges::new(config.limits.date_ranges),
             config,
+            packaging,
+            renditions: Vec::new(),
+            first_sequence,
+            discontinuities: 0,
             publish: None,
-            discontinuity: false,
             ended: false,
             has_news: false,
             is_served: false,
-            rates: Rates::default(),
             tracks: Tracks::default(),
-            signature: Vec::new(),
-            extension: "",
-            mime_type: "",
+            variants: Arc::default(),
         }
     }
 
     /// Starts a publish. One that is still running is finished first.
-    pub fn begin(&mut self, muxer: Box<dyn SegmentMuxer>) {
+    pub fn begin(&mut self, muxers: Arc<dyn SegmentMuxerFactory>) {
         self.finish();
-        // RFC 8216 4.3.2.3: timestamps and tracks may differ from those of the publish before.
-        self.discontinuity = self.discontinuity || self.window.has_history();
-        self.window.begin();
-        self.has_news |= std::mem::take(&mut self.ended) && self.window.listed().next().is_some();
-        self.rates = Rates::default();
+        // RFC 8216bis 4.4.4.3: timestamps and tracks may differ from those of the publish before.
+        self.begin_timeline();
+        let is_listed = self
+            .renditions
+            .iter()
+            .any(|made| made.window.listed_count() > 0);
+        self.has_news |= std::mem::take(&mut self.ended) && is_listed;
+        for made in &mut self.renditions {
+            made.touch();
+        }
         self.tracks = Tracks::default();
-        (self.extension, self.mime_type) = (muxer.format().extension, muxer.format().mime_type);
+        let probe = muxers.new_segment_muxer();
+        if self.packaging.layout == Layout::Muxed {
+            self.activate(Content::All, &muxers);
+        }
         self.publish = Some(Publish {
-            muxer,
+            muxers,
+            probe,
             held: Some(Held::default()),
             timeline: Timeline::default(),
             clock: ProgramClock::default(),
             waiting: None,
-            open: None,
+            span: None,
+            first: None,
+            lost_from: None,
+            lead_frames: LastFrames::default(),
         });
     }
 
@@ -173,32 +256,29 @@ impl HlsPackager {
     /// # Errors
     /// Where the frame cannot be carried, see [`MuxError`]. It is left out and packaging goes on.
     pub fn push(&mut self, frame: &MediaFrame, now: WallClock) -> Result<(), MuxError> {
-        let Some(publish) = &mut self.publish else {
+        let Some(publish) = &self.publish else {
             return Ok(());
         };
-        if frame.is_config() {
-            let changed =
-                self.tracks
-                    .configure(frame, publish.muxer.as_ref(), &self.config.limits)?;
-            let complete =
-                self.tracks.expects(MediaKind::Video) && self.tracks.expects(MediaKind::Audio);
-            return if changed && complete {
-                self.start()
-            } else {
-                Ok(())
-            };
-        }
-        if !publish.muxer.carries(frame.codec) {
-            let container = publish.muxer.format().name;
+        let is_splice = frame.codec == CodecId::Scte35;
+        let carries = publish.probe.carries(frame.codec);
+        if !carries && !is_splice {
+            let container = publish.probe.format().name;
             return Err(MuxError::UnsupportedCodec {
                 container,
                 codec: frame.codec,
             });
         }
-        if !self.tracks.has(frame.track) && !self.tracks.is_pending(frame.track) {
-            return Err(MuxError::MissingConfig { codec: frame.codec });
+        if frame.kind != MediaKind::Data {
+            if frame.is_config() {
+                return self.configure(frame);
+            }
+            self.tracks.meet(frame, &self.config.limits)?;
         }
-        let Some(held) = &mut publish.held else {
+        let Some(held) = self
+            .publish
+            .as_mut()
+            .and_then(|publish| publish.held.as_mut())
+        else {
             return self.admit(frame, now);
         };
         held.bytes = held.bytes.saturating_add(frame.payload.len());
@@ -216,6 +296,29 @@ impl HlsPackager {
         Ok(())
     }
 
+    fn configure(&mut self, config: &MediaFrame) -> Result<(), MuxError> {
+        let changed = self.tracks.configure(config, &self.config.limits)?;
+        let complete =
+            self.tracks.expects(MediaKind::Video) && self.tracks.expects(MediaKind::Audio);
+        if changed && complete {
+            self.start()
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Says that frames are missing before the next one. The segments end with what is there, and the missing span is listed as
+    /// EXT-X-GAP once it is known where the media goes on; where that is not within [`MAX_GAP`](Self::MAX_GAP), it is a discontinuity.
+    pub fn frames_lost(&mut self) {
+        let Some(publish) = &self.publish else { return };
+        if publish.held.is_none() && publish.span.is_some() {
+            self.lose();
+        }
+    }
+
+    /// The longest missing span that is listed as EXT-X-GAP.
+    pub const MAX_GAP: Duration = Duration::from_secs(60);
+
     /// Ends the publish: its last segment is closed and can be played. The playlist stays open for
     /// a successor.
     pub fn finish(&mut self) {
@@ -225,6 +328,9 @@ impl HlsPackager {
             let _ = self.start();
             self.close(None);
             self.publish = None;
+            for made in &mut self.renditions {
+                made.muxer = None;
+            }
         }
     }
 
@@ -234,13 +340,19 @@ impl HlsPackager {
         self.finish();
         self.ended = true;
         self.has_news = true;
+        for made in &mut self.renditions {
+            made.touch();
+        }
     }
 
     /// Lets go of all segments and playlists. Numbering goes on from where it is when another
     /// publish begins.
     pub fn clear(&mut self) {
         self.finish();
-        self.window.clear();
+        for made in &mut self.renditions {
+            made.clear();
+        }
+        self.date_ranges.clear();
         self.has_news = true;
     }
 
@@ -250,186 +362,30 @@ impl HlsPackager {
         if !std::mem::take(&mut self.has_news) {
             return None;
         }
-        let listed = self.window.listed().count();
-        if self.publish.is_some() && !self.is_served && listed < self.config.start_segments {
-            return None;
-        }
-        self.is_served = listed > 0;
-        Some(self.is_served.then(|| self.presentation()))
-    }
-
-    fn presentation(&self) -> Arc<Presentation> {
-        let descriptions: Vec<_> = self.tracks.descriptions().collect();
-        Arc::new(Presentation::new(
-            &self.window,
-            &self.rates,
-            &descriptions,
-            self.ended,
-            self.extension,
-            self.mime_type,
-        ))
+        self.offer()
     }
 
     /// Stops waiting for tracks, and packages what was held back.
     fn start(&mut self) -> Result<(), MuxError> {
-        let Some(publish) = &mut self.publish else {
+        let Some(held) = self
+            .publish
+            .as_mut()
+            .and_then(|publish| publish.held.take())
+        else {
             return Ok(());
         };
-        let Some(held) = publish.held.take() else {
-            return Ok(());
-        };
-        let mut outcome = self.tracks.apply(publish.muxer.as_mut());
-        publish.waiting = held
-            .frames
-            .first()
-            .map(|(frame, _)| Waiting::since(frame.dts));
+        let mut outcome = self.apply_tracks();
+        if let Some(publish) = &mut self.publish {
+            publish.waiting = held
+                .frames
+                .first()
+                .map(|(frame, _)| Waiting::since(frame.dts));
+        }
         for (frame, now) in held.frames {
             if let Err(error) = self.admit(&frame, now) {
                 outcome = Err(error);
             }
         }
         outcome
-    }
-
-    /// Cuts where `frame` calls for it, and writes it.
-    fn admit(&mut self, frame: &MediaFrame, now: WallClock) -> Result<(), MuxError> {
-        let Some(publish) = &mut self.publish else {
-            return Ok(());
-        };
-        let Some((lead, lead_kind)) = self.tracks.lead() else {
-            return Ok(());
-        };
-        let is_lead = frame.track == lead;
-        let starts = is_lead && (frame.is_keyframe() || lead_kind != MediaKind::Video);
-        let longest = TimeDelta::from(self.config.max_segment_duration);
-
-        let max_gap = TimeDelta::from_raw(longest.raw() / 2);
-
-        if publish.open.is_none() {
-            let waiting = publish
-                .waiting
-                .get_or_insert_with(|| Waiting::since(frame.dts));
-            waiting.pass(frame.dts, max_gap);
-            if !starts && waiting.waited < longest {
-                return Ok(());
-            }
-            publish.timeline.reset();
-        }
-        match publish.timeline.judge(frame, is_lead, starts, max_gap) {
-            Verdict::GoesOn => {}
-            Verdict::Stray => return Ok(()),
-            Verdict::Breaks => {
-                self.break_off(frame);
-                if !starts {
-                    return Ok(());
-                }
-            }
-        }
-        if self.is_cut_due(frame, is_lead, starts) {
-            self.close(Some(frame));
-        }
-        let Some(publish) = &mut self.publish else {
-            return Ok(());
-        };
-        let mut outcome = Ok(());
-        if publish.open.is_none() && self.tracks.has_pending() {
-            // RFC 8216 4.3.2.3: the number, type or encoding of the tracks changes.
-            self.discontinuity = self.discontinuity || self.window.has_history();
-            outcome = self.tracks.apply(publish.muxer.as_mut());
-        }
-        if self.tracks.is_pending(frame.track) {
-            return outcome;
-        }
-        publish.muxer.write(frame)?;
-        if publish.open.is_none() {
-            self.relist();
-        }
-        let Some(publish) = &mut self.publish else {
-            return outcome;
-        };
-        publish.waiting = None;
-        publish.clock.observe(frame, now);
-        let open = publish.open.get_or_insert_with(|| OpenSegment {
-            start_pts: frame.pts,
-            start_dts: frame.dts,
-            discontinuity: std::mem::take(&mut self.discontinuity),
-            pictures: 0,
-        });
-        open.pictures += u64::from(is_lead && frame.is_video());
-        outcome
-    }
-
-    /// Starts the list anew where the segment that begins has other tracks than those listed.
-    ///
-    /// RFC 8216 would have a discontinuity, but players set up their decoders once: Chromium's own gives up
-    /// on a list in which a track turns up ("unexpected audio track"), hls.js 1.7 stops, ffmpeg never
-    /// plays the track. Whoever comes to a list of one kind plays it; and where nothing had been served
-    /// yet, nobody notices.
-    fn relist(&mut self) {
-        let signature = self.tracks.signature();
-        if signature != self.signature {
-            self.window.delist_all();
-            self.is_served = false;
-            self.signature = signature;
-        }
-    }
-
-    /// Closes the open segment at a break of the timeline, which `frame` starts anew.
-    fn break_off(&mut self, frame: &MediaFrame) {
-        self.close(None);
-        self.discontinuity = self.discontinuity || self.window.has_history();
-        if let Some(publish) = &mut self.publish {
-            publish.clock.reset();
-            publish.waiting = Some(Waiting::since(frame.dts));
-        }
-    }
-
-    /// Whether the open segment ends before `frame`.
-    fn is_cut_due(&self, frame: &MediaFrame, is_lead: bool, starts: bool) -> bool {
-        let Some(publish) = &self.publish else {
-            return false;
-        };
-        let Some(open) = &publish.open else {
-            return false;
-        };
-        let elapsed = frame.dts.since(open.start_dts);
-        let target = TimeDelta::from(self.config.target_duration);
-        let nearly = TimeDelta::from_raw(target.raw() - target.raw() / 16);
-        let longest = TimeDelta::from(self.config.max_segment_duration);
-        // Keyframes that come a little early, by the rounding of clocks, are not to double the
-        // segment. Sound can wait for the next frame.
-        let enough = if frame.is_video() { nearly } else { target };
-        let at_keyframe = starts && (elapsed >= enough || self.tracks.has_pending());
-        // Where the lead track has stopped, the others cut.
-        let stands_in = !is_lead && open.pictures == 0 && elapsed >= target;
-        let too_long = (is_lead && elapsed >= longest) || elapsed >= longest + STALL;
-        at_keyframe
-            || stands_in
-            || too_long
-            || publish.muxer.segment_bytes() >= self.config.limits.segment_bytes
-    }
-
-    /// Closes the open segment, if there is one, before `next`.
-    fn close(&mut self, next: Option<&MediaFrame>) {
-        let Some(publish) = &mut self.publish else {
-            return;
-        };
-        let Some(open) = publish.open.take() else {
-            return;
-        };
-        let Some(muxed) = publish.muxer.end_segment(next) else {
-            self.discontinuity |= open.discontinuity;
-            return;
-        };
-        let date = publish.clock.date_segment(open.start_pts);
-        let size = muxed.bytes.iter().map(bytes::Bytes::len).sum();
-        let target = TimeDelta::from_ticks(
-            i64::try_from(self.window.target_seconds()).unwrap_or(i64::MAX),
-            1,
-        );
-        self.rates.add(size, muxed.duration, open.pictures, target);
-        self.window
-            .push(muxed, open.discontinuity, date, &self.config);
-        self.has_news = true;
     }
 }

@@ -33,21 +33,27 @@ impl ProgramClock {
             self.from_sender = true;
             return;
         }
+        if self.from_sender {
+            return;
+        }
         let offset = now.0.saturating_sub(nanos(frame.dts));
         self.least = Some(self.least.map_or(offset, |least| least.min(offset)));
     }
 
-    /// The wall clock at `pts`, the start of a segment that is now complete.
-    pub(super) fn date_segment(&mut self, pts: Timestamp) -> WallClock {
+    /// The segment whose frames have been noted is complete: sets the clock, where it was not or has drifted.
+    pub(super) fn close_segment(&mut self) {
         let least = self.least.take();
-        let offset = match (self.offset, least) {
-            (Some(offset), _) if self.from_sender => offset,
-            (Some(offset), Some(least)) if least.abs_diff(offset) > MAX_DRIFT => least,
-            (Some(offset), _) => offset,
-            (None, least) => least.unwrap_or(0),
+        self.offset = match (self.offset, least) {
+            (Some(offset), _) if self.from_sender => Some(offset),
+            (Some(offset), Some(least)) if least.abs_diff(offset) > MAX_DRIFT => Some(least),
+            (offset, least) => offset.or(least),
         };
-        self.offset = Some(offset);
-        WallClock(offset.saturating_add(nanos(pts)))
+    }
+
+    /// The wall clock at `pts`; unknown before the first segment is complete.
+    pub(super) fn at(&self, pts: Timestamp) -> Option<WallClock> {
+        let offset = self.offset?;
+        Some(WallClock(offset.saturating_add(nanos(pts))))
     }
 }
 
@@ -63,6 +69,11 @@ mod tests {
 
     const SECOND: i64 = 1_000_000_000;
 
+    fn date(clock: &mut ProgramClock, pts: Timestamp) -> WallClock {
+        clock.close_segment();
+        clock.at(pts).expect("it is set")
+    }
+
     fn observe(clock: &mut ProgramClock, millis: i64, now: i64) {
         clock.observe(
             &MediaFrame::new_audio(millis, Bytes::new(), CodecId::Aac),
@@ -76,22 +87,22 @@ mod tests {
         for millis in (0..=2_000).step_by(100) {
             observe(&mut clock, millis, 100 * SECOND);
         }
-        assert_eq!(clock.date_segment(Timestamp::ZERO), WallClock(98 * SECOND));
+        assert_eq!(date(&mut clock, Timestamp::ZERO), WallClock(98 * SECOND));
     }
 
     #[test]
     fn jitter_does_not_move_it_but_drift_does() {
         let mut clock = ProgramClock::default();
         observe(&mut clock, 0, 100 * SECOND);
-        clock.date_segment(Timestamp::ZERO);
+        date(&mut clock, Timestamp::ZERO);
         observe(&mut clock, 2_000, 102 * SECOND + SECOND / 2);
         assert_eq!(
-            clock.date_segment(Timestamp::from_millis(2_000)),
+            date(&mut clock, Timestamp::from_millis(2_000)),
             WallClock(102 * SECOND)
         );
         observe(&mut clock, 4_000, 106 * SECOND);
         assert_eq!(
-            clock.date_segment(Timestamp::from_millis(4_000)),
+            date(&mut clock, Timestamp::from_millis(4_000)),
             WallClock(106 * SECOND)
         );
     }
@@ -102,6 +113,6 @@ mod tests {
         let mut frame = MediaFrame::new_audio(1_000, Bytes::new(), CodecId::Aac);
         frame.wall_clock = Some(WallClock(50 * SECOND));
         clock.observe(&frame, WallClock(90 * SECOND));
-        assert_eq!(clock.date_segment(Timestamp::ZERO), WallClock(49 * SECOND));
+        assert_eq!(date(&mut clock, Timestamp::ZERO), WallClock(49 * SECOND));
     }
 }

@@ -10,7 +10,7 @@ const ERA: i64 = 146_097;
 
 /// `time` in UTC with milliseconds, as in `2026-11-22T13:02:04.123Z`. Years are those of `i64`
 /// nanoseconds: 1677 to 2262.
-pub(super) fn iso_8601(time: WallClock) -> String {
+pub(crate) fn iso_8601(time: WallClock) -> String {
     let millis = time.0.div_euclid(1_000_000);
     let (days, rest) = (
         millis.div_euclid(MILLIS_A_DAY),

@@ -17,12 +17,6 @@ use hyper::body::{Frame, SizeHint};
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
-
-/// How often, and after which pause, a playlist of a live stream is looked for that is not there: packaging begins a moment after its
-/// stream does, and a player that comes in between would give up on a 404.
-const PACKAGING_LOOKS: u32 = 20;
-const PACKAGING_PAUSE: Duration = Duration::from_millis(50);
 
 /// `GET /<app>/<stream>/…`.
 pub(super) async fn serve(
@@ -42,24 +36,22 @@ pub(super) async fn serve(
         .admit(&key, peer, program, credentials(&uri, &headers))
         .await
         .map_err(|error| problem(&error))?;
-    let request = HlsRequest::get(&resource).with_query(uri.query());
-    let request = if method == Method::HEAD {
-        request.head()
-    } else {
-        request
+    let header = |name| {
+        headers
+            .get(name)
+            .and_then(|value: &HeaderValue| value.to_str().ok())
     };
-    let mut response = app.origin.handle(&key, request).await;
-    for _ in 0..PACKAGING_LOOKS {
-        if response.status != 404
-            || !resource.ends_with(".m3u8")
-            || app.engine.get_stream(&key).is_err()
-        {
-            break;
-        }
-        tokio::time::sleep(PACKAGING_PAUSE).await;
-        response = app.origin.handle(&key, request).await;
+    let mut request = HlsRequest::get(&resource).with_query(uri.query());
+    if method == Method::HEAD {
+        request = request.head();
     }
-    Ok(respond(response))
+    request.range = header(header::RANGE);
+    request.if_range = header(header::IF_RANGE);
+    request.if_none_match = header(header::IF_NONE_MATCH);
+    request.accept_encoding = header(header::ACCEPT_ENCODING);
+    // Packaging begins a moment after its stream does, and a player that comes in between would give up on a 404.
+    request.is_live = app.engine.get_stream(&key).is_ok();
+    Ok(respond(app.origin.handle(&key, request).await))
 }
 
 fn respond(response: HlsResponse) -> Response {

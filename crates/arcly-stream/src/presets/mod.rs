@@ -7,6 +7,8 @@ mod hls;
 mod recording;
 
 pub use follow::for_each_stream;
+#[cfg(all(feature = "fmp4", feature = "hls", feature = "ts"))]
+pub use hls::hls_origin;
 #[cfg(all(feature = "hls", feature = "ts"))]
 pub use hls::{hls_ts_origin, serve_hls};
 #[cfg(feature = "ts")]
