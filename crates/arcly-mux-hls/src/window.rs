@@ -286,8 +286,10 @@ mod tests {
 
     #[test]
     fn what_can_be_rewound_to_stays_listed() {
-        let mut config = HlsConfig::default();
-        config.rewind = std::time::Duration::from_secs(60);
+        let config = HlsConfig {
+            rewind: std::time::Duration::from_secs(60),
+            ..HlsConfig::default()
+        };
         let mut window = Window::new(0);
         for _ in 0..100 {
             window.push(segment(2_000, 10), 2, &config);
@@ -297,8 +299,10 @@ mod tests {
 
     #[test]
     fn an_event_keeps_everything() {
-        let mut config = HlsConfig::default();
-        config.playlist_type = PlaylistType::Event;
+        let config = HlsConfig {
+            playlist_type: PlaylistType::Event,
+            ..HlsConfig::default()
+        };
         let mut window = Window::new(0);
         for _ in 0..100 {
             window.push(segment(2_000, 10), 2, &config);

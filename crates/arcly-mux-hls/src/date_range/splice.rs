@@ -187,8 +187,8 @@ mod tests {
             Some(Splice {
                 event: Some(0x4800_008e),
                 turn: Turn::Out,
-                time: Some(0x0_72bd_0050),
-                duration: Some(0x01_a599_b0),
+                time: Some(0x72bd_0050),
+                duration: Some(0x01a5_99b0),
             })
         );
         assert_eq!(
@@ -196,8 +196,8 @@ mod tests {
             Some(Splice {
                 event: Some(0x4800_008f),
                 turn: Turn::Out,
-                time: Some(0x0_7369_c02e),
-                duration: Some(0x0_0052_ccf5),
+                time: Some(0x7369_c02e),
+                duration: Some(0x0052_ccf5),
             })
         );
     }

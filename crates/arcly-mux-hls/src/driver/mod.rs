@@ -164,7 +164,7 @@ impl HlsOrigin {
         let run = Run::begin(&self.shared, key);
         self.shared.begun.send_replace(());
         let (key, config) = (key.clone(), self.shared.config.clone());
-        async move { run.to_the_end(&key, frames, &config).await }
+        async move { run.run(&key, frames, &config).await }
     }
 
     /// The members of a group, for hosts that decide who may watch each of them.

@@ -114,12 +114,7 @@ impl Run {
     }
 
     /// Packages all frames, and keeps what came of them for as long as it may be wanted.
-    pub(super) async fn to_the_end(
-        self,
-        key: &StreamKey,
-        frames: Subscription,
-        config: &HlsConfig,
-    ) {
+    pub(super) async fn run(self, key: &StreamKey, frames: Subscription, config: &HlsConfig) {
         if self.package(key, frames).await.is_err() {
             return;
         }

@@ -17,7 +17,7 @@ pub fn hls_ts_origin(config: HlsConfig) -> HlsOrigin {
 /// be added before it is built. [`serve_hls`] feeds it; the host answers requests with [`HlsOrigin::handle`].
 ///
 /// Both containers are made of each stream, from the start: a player of either finds the segments there. That takes twice the
-/// memory ([`Limits::stream_bytes`](arcly_mux_hls::Limits::stream_bytes) is for each) and some 2 % of a core for 50 Mbit/s.
+/// memory: [`Limits::stream_bytes`](arcly_mux_hls::Limits::stream_bytes) is for each.
 #[cfg(feature = "fmp4")]
 #[must_use]
 pub fn hls_origin(config: HlsConfig) -> HlsOriginBuilder {
