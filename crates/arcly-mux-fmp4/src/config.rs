@@ -80,14 +80,14 @@ pub struct Fmp4Config {
     pub tracks: TrackSelection,
     /// How much media a fragment holds at most; one also ends before each keyframe of the leading video track. Default: 1 s.
     ///
-    /// What the open fragment holds is lost when the process is killed. A fragment costs about 150 bytes, and the start of the
-    /// stream is delayed by one.
+    /// What the open fragment holds is lost when the process is killed. With two tracks a fragment costs about 200 bytes beside the table of
+    /// its samples.
     pub fragment_duration: Duration,
     /// How much media time the start is held back until both a video and an audio track are known. A file lists its tracks once,
     /// at its beginning: what turns up later cannot be added. Default: 1 s.
     pub start_wait: Duration,
-    /// Whether fragments tell the sender's wall clock, see [`CmafConfig::producer_time`]. Default: no, because ffmpeg 5.1
-    /// mistakes it for a fault in files.
+    /// Whether fragments tell the sender's wall clock, see [`CmafConfig::producer_time`]. Default: no; live players look for it, those of
+    /// files do not.
     pub producer_time: bool,
     /// How many bytes are kept free behind the file's header for the index that
     /// [`Fmp4Muxer::final_header`](crate::Fmp4Muxer::final_header) puts there. Default: 0, none: it takes a storage that can

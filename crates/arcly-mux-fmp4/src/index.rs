@@ -186,8 +186,8 @@ impl Index {
                 out.u32(u32::try_from(size).unwrap_or(0x7fff_ffff)); // reference_type 0: media
                 let duration = end_dts.saturating_sub(subsegment.dts);
                 out.u32(u32::try_from(duration).unwrap_or(u32::MAX));
-                // starts_with_SAP and SAP_type 1: a keyframe, and nothing before it is needed.
-                out.u32(if subsegment.is_sync { 0x9000_0000 } else { 0 });
+                // starts_with_SAP; the type is not told, because it differs between closed and open GOPs.
+                out.u32(u32::from(subsegment.is_sync) << 31);
             }
         });
         Some(())
