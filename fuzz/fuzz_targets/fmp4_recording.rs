@@ -12,7 +12,9 @@ use fmp4::{Step, check, next};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
-    let Some((limits, mut rest)) = data.split_first() else { return };
+    let Some((limits, mut rest)) = data.split_first() else {
+        return;
+    };
     let mut config = Fmp4Config::default();
     config.limits.chunk_samples = 1 + usize::from(limits & 15);
     config.limits.index_entries = usize::from(limits & 7);
@@ -26,7 +28,9 @@ fuzz_target!(|data: &[u8]| {
             taken += usize::from(muxer.write(&frame, &mut out).is_ok() && is_media);
         }
     }
-    muxer.finish(&mut out).expect("the end can always be written");
+    muxer
+        .finish(&mut out)
+        .expect("the end can always be written");
     let file = out.concat();
     assert_eq!(check(&file), taken);
     if let Some(header) = muxer.final_header() {

@@ -12,7 +12,9 @@ use fmp4::{Step, check, next};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
-    let Some((limits, mut rest)) = data.split_first() else { return };
+    let Some((limits, mut rest)) = data.split_first() else {
+        return;
+    };
     let mut config = CmafConfig::default();
     config.limits.chunk_samples = 1 + usize::from(limits & 15);
     config.limits.tracks = 1 + usize::from(limits >> 4 & 3);
@@ -24,7 +26,10 @@ fuzz_target!(|data: &[u8]| {
         if let Some(segment) = segment {
             assert!(segment.bytes.starts_with(parts), "parts come first");
             let init = segment.init.expect("CMAF has init segments");
-            assert_eq!(check(&[init.to_vec(), segment.bytes.concat()].concat()), *taken);
+            assert_eq!(
+                check(&[init.to_vec(), segment.bytes.concat()].concat()),
+                *taken
+            );
         }
         *taken = 0;
         parts.clear();
@@ -35,7 +40,9 @@ fuzz_target!(|data: &[u8]| {
                 let is_media = !frame.is_config() && frame.kind != MediaKind::Data;
                 taken += usize::from(muxer.write(&frame).is_ok() && is_media);
             }
-            Step::Cut(kind) if kind % 2 == 0 => parts.extend(muxer.end_part(None).into_iter().flat_map(|part| part.bytes)),
+            Step::Cut(kind) if kind % 2 == 0 => {
+                parts.extend(muxer.end_part(None).into_iter().flat_map(|part| part.bytes))
+            }
             Step::Cut(_) => end_segment(&mut muxer, &mut taken, &mut parts),
         }
     }

@@ -23,7 +23,17 @@ const CONFIGS: [(CodecId, &[u8]); 4] = [
 
 /// Takes the next step from `data`: what, track and codec, flags, two bytes of DTS step, one of composition offset, length, payload.
 pub fn next(data: &mut &[u8], clock: &mut i64) -> Option<Step> {
-    let [what, track, flags, step_high, step_low, offset, length, rest @ ..] = *data else {
+    let [
+        what,
+        track,
+        flags,
+        step_high,
+        step_low,
+        offset,
+        length,
+        rest @ ..,
+    ] = *data
+    else {
         return None;
     };
     let (payload, rest) = rest.split_at(usize::from(*length).min(rest.len()));
@@ -33,20 +43,34 @@ pub fn next(data: &mut &[u8], clock: &mut i64) -> Option<Step> {
     }
     let step = i64::from(i16::from_be_bytes([*step_high, *step_low]));
     // Mostly milliseconds, now and then far.
-    *clock = if what % 8 == 6 { clock.saturating_mul(step) } else { clock.saturating_add(step * 705_600) };
+    *clock = if what % 8 == 6 {
+        clock.saturating_mul(step)
+    } else {
+        clock.saturating_add(step * 705_600)
+    };
     let valid = CONFIGS[usize::from(*flags >> 4) % CONFIGS.len()];
     let (codec, payload) = match what % 8 {
         0 => (valid.0, Bytes::from_static(valid.1)),
         1 | 2 => (valid.0, Bytes::copy_from_slice(payload)),
-        _ => (CodecId::ALL[usize::from(*what >> 3) % CodecId::ALL.len()], Bytes::copy_from_slice(payload)),
+        _ => (
+            CodecId::ALL[usize::from(*what >> 3) % CodecId::ALL.len()],
+            Bytes::copy_from_slice(payload),
+        ),
     };
     let dts = Timestamp::from_raw(*clock);
     let pts = Timestamp::from_raw(clock.saturating_add(i64::from(*offset as i8) * 7_056_000));
-    let mut frame = MediaFrame::new_video(pts, dts, payload, codec, flags & 1 != 0).on_track(TrackId(u16::from(track % 5)));
-    frame.kind = if *track >= 250 { MediaKind::Data } else { codec.kind() };
+    let mut frame = MediaFrame::new_video(pts, dts, payload, codec, flags & 1 != 0)
+        .on_track(TrackId(u16::from(track % 5)));
+    frame.kind = if *track >= 250 {
+        MediaKind::Data
+    } else {
+        codec.kind()
+    };
     frame.flags.set(FrameFlags::DISCONTINUITY, flags & 2 != 0);
     frame.flags.set(FrameFlags::DISPOSABLE, flags & 4 != 0);
-    frame.flags.set(FrameFlags::CONFIG, what % 8 == 0 || what % 8 == 5);
+    frame
+        .flags
+        .set(FrameFlags::CONFIG, what % 8 == 0 || what % 8 == 5);
     frame.wall_clock = (flags & 8 != 0).then_some(WallClock(*clock));
     Some(Step::Write(frame))
 }
@@ -58,7 +82,10 @@ pub fn check(file: &[u8]) -> usize {
         let size = u32::from_be_bytes(file[at..at + 4].try_into().expect("4 bytes")) as usize;
         let whole = &file[at..at + size];
         let kind = &file[at + 4..at + 8];
-        assert!(expected_mdat.is_none() || kind == b"mdat", "mdat follows moof");
+        assert!(
+            expected_mdat.is_none() || kind == b"mdat",
+            "mdat follows moof"
+        );
         match kind {
             b"moov" => drop(Moov::decode(&mut &whole[..]).expect("mp4-atom reads moov")),
             b"prft" => drop(Prft::decode(&mut &whole[..]).expect("mp4-atom reads prft")),
@@ -73,7 +100,10 @@ pub fn check(file: &[u8]) -> usize {
                         assert_eq!(trun.data_offset, i32::try_from(end).ok());
                         for entry in trun.samples.iter() {
                             samples += 1;
-                            end += entry.size.or(traf.tfhd.default_sample_size).expect("a size") as usize;
+                            end += entry
+                                .size
+                                .or(traf.tfhd.default_sample_size)
+                                .expect("a size") as usize;
                         }
                     }
                 }
