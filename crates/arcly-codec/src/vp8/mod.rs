@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | frame tag and size of a key frame | [`FrameHeader`] | 9.1 |
 //! | what a frame changes for later ones | [`FrameHeader::disposable`] | 9.2 to 9.11, 19.2 |
-//! | the vpcC record | [`config`], [`VpConfig`](crate::vpc::VpConfig) | VP codec binding |
+//! | the vpcC record | [`config`], [`VpConfig`] | VP codec binding |
 
 mod bool_decoder;
 mod header;

@@ -1,11 +1,11 @@
-//! VP9: frame headers, superframes and, with [`vpc`](crate::vpc), the vpcC record.
+//! VP9: frame headers, superframes and, with [`vpc`], the vpcC record.
 //!
 //! | what | where | clause of the VP9 bitstream specification 0.6 |
 //! |---|---|---|
 //! | uncompressed header | [`FrameHeader`] | 6.2, 7.2 |
 //! | superframe index | [`frames`] | Annex B |
 //! | key frames, disposable frames | [`classify`] | 7.2, 8.10 |
-//! | the vpcC record | [`config`], [`VpConfig`](crate::vpc::VpConfig) | VP codec binding |
+//! | the vpcC record | [`config`], [`VpConfig`] | VP codec binding |
 
 mod header;
 mod superframe;
