@@ -6,6 +6,7 @@ use super::outcome::ConnectionError;
 use super::pace::Pacer;
 use super::playing::{Play, PlayWoken};
 use super::publishing::Publication;
+use super::rare::Rare;
 use crate::Config;
 use crate::proto::rate::Rate;
 use crate::proto::session::{Event, Input, MessageStreamId, Output, ServerSession};
@@ -63,7 +64,13 @@ pub(super) async fn serve(
         shutdown,
         ..
     } = connection;
-    let connection = Connection::new(Transport::plain(stream), peer, handshake, &shared);
+    // Boxed, like what else is large: the accept loop wraps this future more than once, with room for it each time.
+    let mut connection = Box::new(Connection::new(
+        Transport::plain(stream),
+        peer,
+        handshake,
+        &shared,
+    ));
     connection.serve(&shutdown).await
 }
 
@@ -89,7 +96,7 @@ pub(super) async fn serve_tls(
         accepted = accept => accepted,
     };
     let stream = accepted.inspect_err(|error| refused(&shared.ctx, peer, error))?;
-    let connection = Connection::new(stream, peer, handshake, &shared);
+    let mut connection = Box::new(Connection::new(stream, peer, handshake, &shared));
     connection.serve(&shutdown).await
 }
 
@@ -123,6 +130,8 @@ pub(super) struct Connection {
     ingest: Rate,
     /// When the peer is read again, who sends more than it may.
     read_again: Option<Instant>,
+    /// Watches for the end of the server, of publications and of plays.
+    pub(super) rare: Rare,
     /// Why the connection will be closed.
     pub(super) failure: Option<ConnectionError>,
 }
@@ -132,7 +141,8 @@ enum Woken {
     Shutdown,
     PublicationEnded(MessageStreamId, EndReason),
     Play(usize, PlayWoken),
-    Written,
+    /// A viewer has to wait for its turn.
+    Held,
     WriteFailed(io::Error),
     Read(io::Result<ControlFlow<()>>),
     Deadline,
@@ -156,12 +166,13 @@ impl Connection {
             congested: false,
             ingest: Rate::bytes(config.limits.bytes_per_second, now()),
             read_again: None,
+            rare: Rare::new(),
             config,
             failure: None,
         }
     }
 
-    async fn serve(mut self, shutdown: &CancellationToken) -> Result<(), ConnectionError> {
+    async fn serve(&mut self, shutdown: &CancellationToken) -> Result<(), ConnectionError> {
         let result = self.run(shutdown).await;
         if let Err(ConnectionError::Session(error)) = &result {
             refused(&self.ctx, self.peer, error);
@@ -177,8 +188,8 @@ impl Connection {
             let Some(deadline) = self.drain(shutdown).await? else {
                 return Box::pin(self.close()).await;
             };
-            // Only where all before it has gone: a viewer that does not keep up stays behind on the log, not in memory.
-            if self.outbox.is_idle() {
+            // Behind the replies, to go out with them in one write.
+            if self.blocked_since.is_none() {
                 self.fill();
             }
             let deadline = self.deadline(deadline);
@@ -196,7 +207,7 @@ impl Connection {
                 }
                 Woken::PublicationEnded(stream, reason) => self.end_publication(stream, reason),
                 Woken::Play(index, woken) => self.play_woken(index, woken),
-                Woken::Written => {}
+                Woken::Held => {}
                 Woken::WriteFailed(source) => return self.write_failed(source),
                 Woken::Read(Ok(ControlFlow::Continue(()))) => {}
                 Woken::Read(Ok(ControlFlow::Break(()))) => return self.closed_by_peer(),
@@ -206,13 +217,40 @@ impl Connection {
         }
     }
 
-    /// Waits for what comes first. The timer is only set anew where the deadline comes earlier than it says, or it has
-    /// fired: the deadline moves with each byte, and most of these moves need not be known.
+    /// Waits for what comes first; media is sent meanwhile. The timer is only set anew where the deadline comes earlier
+    /// than it says, or it has fired: the deadline moves with each byte, and most of these moves need not be known.
     fn poll_woken(
         &mut self,
         cx: &mut Context<'_>,
         mut timer: Pin<&mut Sleep>,
         deadline: Instant,
+        stop: &mut Option<Pin<&mut WaitForCancellationFuture<'_>>>,
+    ) -> Poll<Woken> {
+        if let Some(waker) = self.rare.poll(cx) {
+            let rare = self.poll_rare(&mut Context::from_waker(&waker), stop);
+            if rare.is_ready() {
+                self.rare.raise();
+                return rare;
+            }
+        }
+        if let Poll::Ready(woken) = self.poll_send(cx) {
+            return Poll::Ready(woken);
+        }
+        if self.may_read()
+            && let Poll::Ready(read) = self.poll_read(cx)
+        {
+            return Poll::Ready(Woken::Read(read));
+        }
+        if timer.is_elapsed() || timer.deadline() > deadline.into() {
+            timer.as_mut().reset(deadline.into());
+        }
+        timer.poll(cx).map(|()| Woken::Deadline)
+    }
+
+    /// What ends the connection or something on it from outside.
+    fn poll_rare(
+        &mut self,
+        cx: &mut Context<'_>,
         stop: &mut Option<Pin<&mut WaitForCancellationFuture<'_>>>,
     ) -> Poll<Woken> {
         if let Some(stop) = stop
@@ -226,50 +264,59 @@ impl Connection {
                 return Poll::Ready(ended);
             }
         }
-        if !self.outbox.is_idle()
-            && let Poll::Ready(woken) = self.poll_write(cx)
-        {
-            return Poll::Ready(woken);
-        }
         for (index, play) in self.plays.iter_mut().enumerate() {
-            // While the socket is full, media is not asked for: it is there, or the log moves on.
-            if (self.outbox.is_idle() || play.is_joining())
-                && let Poll::Ready(woken) = play.poll(cx)
-            {
+            if let Poll::Ready(woken) = play.poll_rare(cx) {
                 return Poll::Ready(Woken::Play(index, woken));
             }
         }
-        if self.may_read()
-            && let Poll::Ready(read) = self.poll_read(cx)
-        {
-            return Poll::Ready(Woken::Read(read));
-        }
-        if timer.is_elapsed() || timer.deadline() > deadline.into() {
-            timer.as_mut().reset(deadline.into());
-        }
-        timer.poll(cx).map(|()| Woken::Deadline)
+        Poll::Pending
     }
 
-    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Woken> {
-        let written = self.outbox.poll_write(cx, Pin::new(&mut self.stream));
-        match written {
-            Poll::Ready(Ok(_)) if self.outbox.is_idle() => {
-                self.blocked_since = None;
-                // Goes on in the same turn where more has come meanwhile.
-                Poll::Ready(Woken::Written)
+    /// Writes all that is ready, until nothing more is or the socket is full. Media is only taken where all before it has
+    /// gone: a viewer that does not keep up stays behind on the log, not in memory.
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Woken> {
+        loop {
+            if let Poll::Ready(Err(error)) = self.poll_write(cx) {
+                return Poll::Ready(Woken::WriteFailed(error));
             }
-            Poll::Ready(Ok(_)) => {
-                self.congested = true;
-                self.blocked_since = Some(now());
-                Poll::Ready(Woken::Written)
+            if !self.outbox.is_idle() {
+                return Poll::Pending;
             }
-            Poll::Ready(Err(error)) => Poll::Ready(Woken::WriteFailed(error)),
-            Poll::Pending => {
-                self.congested = true;
-                self.blocked_since.get_or_insert_with(now);
-                Poll::Pending
+            let mut taken = false;
+            for index in 0..self.plays.len() {
+                match self.plays.get_mut(index).map(|play| play.poll(cx)) {
+                    Some(Poll::Ready(PlayWoken::Media)) => {
+                        if self.fill_from(index) {
+                            return Poll::Ready(Woken::Held);
+                        }
+                        taken = true;
+                    }
+                    Some(Poll::Ready(woken)) => return Poll::Ready(Woken::Play(index, woken)),
+                    Some(Poll::Pending) | None => {}
+                }
+            }
+            if !taken {
+                return Poll::Pending;
             }
         }
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if self.outbox.is_idle() {
+            return Poll::Ready(Ok(0));
+        }
+        let written = self.outbox.poll_write(cx, Pin::new(&mut self.stream));
+        if self.outbox.is_idle() {
+            self.blocked_since = None;
+        } else {
+            self.congested = true;
+            if written.is_ready() {
+                self.blocked_since = Some(now());
+            } else {
+                self.blocked_since.get_or_insert_with(now);
+            }
+        }
+        written
     }
 
     fn may_read(&mut self) -> bool {

@@ -6,6 +6,7 @@ mod outcome;
 mod pace;
 mod playing;
 mod publishing;
+mod rare;
 mod shed;
 
 use crate::Config;
@@ -117,12 +118,16 @@ impl RtmpServer {
         #[cfg(feature = "tls")]
         if let Some(tls) = self.tls.clone() {
             return run_tcp_ingest_server(listener, tcp, shutdown, move |connection| {
-                connection::serve_tls(connection, tls.clone(), Arc::clone(&shared))
+                Box::pin(connection::serve_tls(
+                    connection,
+                    tls.clone(),
+                    Arc::clone(&shared),
+                ))
             })
             .await;
         }
         run_tcp_ingest_server(listener, tcp, shutdown, move |connection| {
-            connection::serve(connection, Arc::clone(&shared))
+            Box::pin(connection::serve(connection, Arc::clone(&shared)))
         })
         .await
     }

@@ -10,7 +10,7 @@ use crate::Config;
 use crate::egress::{Accepts, FlvPackager, FlvPacket, FlvVariant, MESSAGE_STREAM, Misses};
 use crate::flv::TagKind;
 use crate::proto::capabilities::Capabilities;
-use crate::proto::session::{MessageStreamId, PlayControl, PlayEnd, PlayRequest, ServerSession};
+use crate::proto::session::{MessageStreamId, PlayControl, PlayEnd, PlayRequest};
 use crate::proto::status::StatusCode;
 use arcly_core::{
     Credentials, PlaySession, Rendition, RenditionSubscription, StartAt, StreamError, StreamKey,
@@ -53,10 +53,22 @@ pub(super) enum PlayWoken {
 }
 
 impl Play {
+    /// What comes with each picture.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<PlayWoken> {
         match &mut self.state {
-            State::Joining(joining) => joining.as_mut().poll(cx).map(PlayWoken::Joined),
+            State::Joining(_) => Poll::Pending,
             State::Playing(viewer) => viewer.poll(cx),
+        }
+    }
+
+    /// What comes once.
+    pub(super) fn poll_rare(&mut self, cx: &mut Context<'_>) -> Poll<PlayWoken> {
+        match &mut self.state {
+            State::Joining(joining) => joining.as_mut().poll(cx).map(PlayWoken::Joined),
+            State::Playing(viewer) => {
+                let ended = viewer.ended.as_mut().poll(cx);
+                ended.map(|()| PlayWoken::Ended(PlayEnd::ByHost))
+            }
         }
     }
 
@@ -70,10 +82,6 @@ impl Play {
 
     pub(super) fn key(&self) -> &StreamKey {
         &self.request.key
-    }
-
-    pub(super) fn is_joining(&self) -> bool {
-        matches!(self.state, State::Joining(_))
     }
 
     fn viewer(&mut self) -> Option<&mut Viewer> {
@@ -162,9 +170,6 @@ impl Viewer {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<PlayWoken> {
-        if self.ended.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(PlayWoken::Ended(PlayEnd::ByHost));
-        }
         let Some(packets) = self.packets.as_mut().filter(|_| self.held_until.is_none()) else {
             return Poll::Pending;
         };
@@ -263,6 +268,7 @@ impl Connection {
             self.note(result);
             return;
         };
+        self.rare.raise();
         self.plays.reserve_exact(1);
         self.plays.push(Play {
             stream,
@@ -325,6 +331,7 @@ impl Connection {
             viewer.pause();
         }
         play.state = State::Playing(viewer);
+        self.rare.raise();
         let result = self.session.accept_play(stream);
         if let Misses::Some(codecs) = misses {
             let text = format!("left out, as the player does not take them: {codecs:?}");
@@ -358,6 +365,7 @@ impl Connection {
         let request = play.request.clone();
         match self.join(&request).filter(|_| waits) {
             Some(state) => {
+                self.rare.raise();
                 if let Some(play) = self.plays.get_mut(index) {
                     play.state = state;
                 }
@@ -415,16 +423,19 @@ impl Connection {
 
     /// Puts what is ready for all viewers into the outbox.
     pub(super) fn fill(&mut self) {
-        let congested = std::mem::take(&mut self.congested);
-        for play in &mut self.plays {
-            let bytes = play.fill(&mut self.outbox, congested, &self.config);
-            sent(&mut self.session, bytes);
+        for index in 0..self.plays.len() {
+            self.fill_from(index);
         }
     }
-}
 
-fn sent(session: &mut ServerSession, bytes: usize) {
-    if bytes > 0 {
-        session.sent(bytes);
+    /// Puts what is ready for one viewer into the outbox; true where it has to wait for its turn.
+    pub(super) fn fill_from(&mut self, index: usize) -> bool {
+        let congested = std::mem::take(&mut self.congested);
+        let Some(play) = self.plays.get_mut(index) else {
+            return false;
+        };
+        let bytes = play.fill(&mut self.outbox, congested, &self.config);
+        self.session.sent(bytes);
+        play.deadline().is_some()
     }
 }

@@ -51,6 +51,7 @@ impl Connection {
                 info!(stream = %key, "publishing");
                 self.publications
                     .push(Publication::new(stream, publication));
+                self.rare.raise();
                 self.session
                     .accept_publish(stream, super::connection::now())
             }

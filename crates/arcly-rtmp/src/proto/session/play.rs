@@ -289,6 +289,8 @@ impl ServerSession {
             chunk_stream::STATUS,
             &command::data(stream.0, "|RtmpSampleAccess", &access),
         );
+        // Hardly any event comes from now on.
+        self.events.shrink_to_fit();
         Ok(())
     }
 
