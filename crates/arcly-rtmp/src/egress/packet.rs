@@ -188,3 +188,86 @@ impl LogItem for FlvPacket {
         self.wakes
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Limits;
+    use crate::flv::{TagForm, TagWriter};
+    use crate::proto::chunk::{ChunkReader, ReaderLimits};
+    use arcly_core::{CodecId, MediaFrame};
+    use proptest::prelude::*;
+
+    fn tag(dts: i64, payload: &[u8], key: bool) -> Tag {
+        let payload = Bytes::copy_from_slice(payload);
+        let frame = MediaFrame::new_video(dts + 40, dts, payload, CodecId::H264, key);
+        let mut tags = Vec::new();
+        let mut writer = TagWriter::new(TagForm::LEGACY);
+        let written = writer.write(&frame, &mut |tag| tags.push(tag));
+        assert_eq!(written, Ok(()));
+        tags.remove(0)
+    }
+
+    fn packet(tag: &Tag, chunk_size: u32) -> FlvPacket {
+        FlvPacket::new(tag, Timestamp::ZERO, chunk_size).expect("it is short enough")
+    }
+
+    proptest! {
+        /// RTMP 1.0, 5.3.1, and FLV, E.4.1; on both sides of the extended timestamp and of 2^32 ms.
+        #[test]
+        fn both_views_carry_the_tag(
+            payload in prop::collection::vec(any::<u8>(), 0..600),
+            chunk_size in 1_u32..300,
+            dts in prop_oneof![0_i64..100, 0xFF_FFF0_i64..0x100_0010, 0xFFFF_FFF0_i64..0x1_0000_0010],
+            message_stream in 1_u32..5,
+        ) {
+            let tag = tag(dts, &payload, true);
+            let packet = packet(&tag, chunk_size);
+            let body = tag.to_body();
+
+            let limits = ReaderLimits::from(&Limits::default());
+            let views = [vec![packet.chunks()], packet.chunks_on(message_stream).to_vec()];
+            for (view, stream_id) in views.into_iter().zip([MESSAGE_STREAM, message_stream]) {
+                let mut reader = ChunkReader::new(limits, 0);
+                reader.set_chunk_size(chunk_size).expect("a valid size");
+                let bytes = view.concat();
+                let mut input = bytes.as_slice();
+                let message = reader.read(&mut input).expect("valid").expect("whole").message;
+                prop_assert!(input.is_empty());
+                prop_assert_eq!(message.timestamp, dts as u32);
+                prop_assert_eq!((message.type_id, message.stream_id), (9, stream_id));
+                prop_assert_eq!(&message.payload, &body);
+            }
+
+            let flv: Vec<Bytes> = packet.tag().collect();
+            prop_assert_eq!(flv.len(), 2 + body.len().div_ceil(chunk_size as usize));
+            let flv = flv.concat();
+            let time = (dts as u32).to_be_bytes();
+            let length = body.len() as u32;
+            prop_assert_eq!(flv[0], 9);
+            prop_assert_eq!(&flv[1..4], &length.to_be_bytes()[1..]);
+            prop_assert_eq!(&flv[4..11], &[time[1], time[2], time[3], time[0], 0, 0, 0]);
+            prop_assert_eq!(&flv[11..flv.len() - 4], &body[..]);
+            prop_assert_eq!(&flv[flv.len() - 4..], &(length + 11).to_be_bytes());
+        }
+    }
+
+    #[test]
+    fn views_share_the_bytes() {
+        let packet = packet(&tag(0, &[7; 1_000], false), 60_000);
+        let start = packet.bytes.as_ptr() as usize;
+        let shared = |bytes: &Bytes| {
+            (start..start + packet.bytes.len()).contains(&(bytes.as_ptr() as usize))
+        };
+        assert!(shared(&packet.chunks()) && packet.tag().all(|part| shared(&part)));
+        assert!(shared(&packet.chunks_on(2)[1]));
+    }
+
+    #[test]
+    fn what_no_length_can_say_is_refused() {
+        let long = tag(0, &vec![0; MAX_BODY_BYTES - 4], false);
+        assert_eq!(FlvPacket::new(&long, Timestamp::ZERO, 60_000), None);
+        let longest = tag(0, &vec![0; MAX_BODY_BYTES - 5], false);
+        assert!(FlvPacket::new(&longest, Timestamp::ZERO, 60_000).is_some());
+    }
+}

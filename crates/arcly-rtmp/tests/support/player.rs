@@ -1,0 +1,109 @@
+//! A player that reads as fast, or as slowly, as a test wants, and keeps what it gets as an FLV file.
+
+use super::{chunks, command, handshake_bytes, object};
+use arcly_rtmp::Limits;
+use arcly_rtmp::amf0::{self, Value};
+use arcly_rtmp::proto::chunk::{ChunkReader, ReaderLimits};
+use arcly_rtmp::proto::command::Command;
+use arcly_rtmp::proto::control::Control;
+use arcly_rtmp::proto::message::{Message, type_id};
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
+
+pub(crate) struct Player {
+    pub(crate) socket: TcpStream,
+    reader: ChunkReader,
+    handshake_left: usize,
+    messages: VecDeque<Message>,
+    /// The status codes so far.
+    pub(crate) codes: Vec<String>,
+}
+
+impl Player {
+    /// Asks for `live/<name>` on the message stream `id`, in one write. `buffer`: the size of the receive buffer.
+    pub(crate) async fn play(
+        address: SocketAddr,
+        name: &str,
+        id: u32,
+        buffer: Option<u32>,
+    ) -> Self {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        if let Some(buffer) = buffer {
+            socket.set_recv_buffer_size(buffer).expect("a small buffer");
+        }
+        let mut socket = socket.connect(address).await.expect("the server listens");
+        let connect = object(&[("app", "live"), ("tcUrl", "rtmp://localhost/live")]);
+        let mut messages = vec![command(0, "connect", 1.0, &[connect])];
+        let creates = (0..id).map(|n| command(0, "createStream", f64::from(n + 2), &[Value::Null]));
+        messages.extend(creates);
+        messages.push(command(id, "play", 0.0, &[Value::Null, name.into()]));
+        let hello = [handshake_bytes(), chunks(&messages)].concat();
+        socket.write_all(&hello).await.expect("it takes that");
+        Self {
+            socket,
+            reader: ChunkReader::new(ReaderLimits::from(&Limits::default()), 0),
+            handshake_left: handshake_bytes().len(),
+            messages: VecDeque::new(),
+            codes: Vec::new(),
+        }
+    }
+
+    /// The next message of media or data; `None` at the end of the connection.
+    pub(crate) async fn next(&mut self) -> Option<Message> {
+        loop {
+            if let Some(message) = self.messages.pop_front() {
+                return Some(message);
+            }
+            let mut buffer = vec![0; 64 << 10];
+            let length = self.socket.read(&mut buffer).await.unwrap_or(0);
+            if length == 0 {
+                return None;
+            }
+            self.take(&buffer[..length]);
+        }
+    }
+
+    fn take(&mut self, bytes: &[u8]) {
+        let handshake = bytes.len().min(self.handshake_left);
+        self.handshake_left -= handshake;
+        let mut input = &bytes[handshake..];
+        while let Some(received) = self.reader.read(&mut input).expect("valid chunks") {
+            let message = received.message;
+            match message.type_id {
+                type_id::AUDIO | type_id::VIDEO | type_id::DATA_AMF0 => {
+                    self.messages.push_back(message);
+                }
+                type_id::COMMAND_AMF0 => {
+                    let command = Command::parse(&message, &amf0::Limits::default());
+                    let command = command.expect("a valid command");
+                    let info = command.arguments.first();
+                    let code = info.and_then(|info| info.get("code")?.as_str());
+                    self.codes.extend(code.map(str::to_owned));
+                }
+                _ => {
+                    if let Ok(Some(Control::SetChunkSize(size))) = Control::parse(&message) {
+                        self.reader.set_chunk_size(size).expect("a valid size");
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The messages as an FLV file.
+pub(crate) fn flv_file(messages: &[Message]) -> Vec<u8> {
+    let mut file = arcly_rtmp::egress::file_header(true, true).to_vec();
+    for message in messages {
+        let length = message.payload.len() as u32;
+        let [high, t @ ..] = message.timestamp.to_be_bytes();
+        file.push(message.type_id);
+        file.extend_from_slice(&length.to_be_bytes()[1..]);
+        file.extend_from_slice(&t);
+        file.extend_from_slice(&[high, 0, 0, 0]);
+        file.extend_from_slice(&message.payload);
+        file.extend_from_slice(&(length + 11).to_be_bytes());
+    }
+    file
+}
