@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use support::*;
-use web::{feed, origin, publish, serve, settle};
+use web::{both, feed, origin, publish, serve, settle};
 
 /// Lists everything, and ends at once.
 fn whole() -> HlsConfig {
@@ -195,6 +195,57 @@ async fn gstreamer_plays_to_the_end() {
         // The decoder swallows the priming frame, or not, by version.
         let sounds = size(&audio) / (1024 * 2 * 4);
         assert!(count(MediaFrame::is_audio) - sounds <= 1, "{sounds} frames of sound");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn ffmpeg_decodes_the_same_from_cmaf() {
+    let (flv, frames) = test_stream("hls-cmaf-ffmpeg", "8");
+    let origin = both(whole()).build();
+    let (handle, _run) = publish(&origin);
+    feed(&handle, &frames).await;
+    handle.end();
+    settle().await;
+    let url = url(serve(origin).await);
+    blocking(move || {
+        let streams = probe(Path::new(&url));
+        for track in [TrackId::VIDEO, TrackId::AUDIO] {
+            let own = |frame: &&MediaFrame| frame.track == track && !frame.is_config();
+            assert_eq!(
+                of_track(&streams, track).len(),
+                frames.iter().filter(own).count()
+            );
+        }
+        assert_eq!(decoded(&url), decoded(flv.to_str().expect("UTF-8")));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn gstreamer_plays_cmaf_to_the_end() {
+    let (flv, frames) = test_stream("hls-cmaf-gstreamer", "6");
+    let origin = both(whole()).build();
+    let (handle, _run) = publish(&origin);
+    feed(&handle, &frames).await;
+    handle.end();
+    settle().await;
+    let url = url(serve(origin).await);
+    blocking(move || {
+        let file = |name: &str| flv.with_file_name(name).to_str().expect("UTF-8").to_owned();
+        let (video, audio) = (file("video.raw"), file("audio.raw"));
+        let pipeline = format!(
+            "-q uridecodebin uri={url} name=d d. ! queue ! video/x-raw ! filesink location={video} \
+             d. ! queue ! audio/x-raw ! filesink location={audio}"
+        );
+        let packages = "gstreamer1.0-tools gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-libav";
+        let output = run("gst-launch-1.0", packages, &pipeline.split_whitespace().collect::<Vec<_>>());
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{said}\n(it needs {packages})");
+        let size = |path: &str| std::fs::metadata(path).expect("the player wrote it").len();
+        let pictures = frames.iter().filter(|frame| frame.is_video() && !frame.is_config()).count() as u64;
+        assert_eq!(size(&video), pictures * 320 * 180 * 3 / 2);
+        assert!(size(&audio) > 0);
     })
     .await;
 }

@@ -9,7 +9,7 @@ use crate::welcome::{self, Bound};
 use arcly_stream::mux::hls::HlsConfig;
 use arcly_stream::observe::Event;
 use arcly_stream::prelude::*;
-use arcly_stream::presets::{hls_ts_origin, record_ts, serve_hls};
+use arcly_stream::presets::{hls_origin, record_ts, serve_hls};
 use std::error::Error;
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -40,7 +40,7 @@ pub(crate) async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
 
     let mut hls = HlsConfig::default();
     hls.limits.stream_bytes = config.limits.hls_stream_bytes;
-    let origin = hls_ts_origin(hls);
+    let origin = hls_origin(hls).build();
     let outputs_stop = CancellationToken::new();
     let packaging = tokio::spawn(serve_hls(
         engine.clone(),

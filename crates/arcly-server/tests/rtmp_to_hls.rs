@@ -240,7 +240,7 @@ fn gstreamer_plays_it_to_the_end() {
     let sink = |name| format!("location={}", file(name).display());
     run(tool("gst-launch-1.0")
         .args(["-q", "souphttpsrc"])
-        .arg(format!("location={}", server.url("/live/short/index.m3u8")))
+        .arg(format!("location={}", server.url("/live/short/ts/index.m3u8")))
         .args("! hlsdemux ! tsdemux name=d".split(' '))
         .args("d. ! queue ! h264parse ! avdec_h264 ! video/x-raw,format=I420 ! filesink".split(' '))
         .arg(sink("pictures"))

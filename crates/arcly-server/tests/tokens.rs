@@ -45,15 +45,45 @@ fn without_a_token_nothing_is_published_played_or_seen() {
         assert_eq!(list["streams"], serde_json::json!([]));
     }
 
-    // The token goes along from playlist to playlist to segment.
-    let index = server
-        .get(&format!("/live/demo/index.m3u8?token={play}"))
+    // The token opens a session, which goes along from playlist to playlist to segment.
+    for (index, folder, kind) in [
+        ("index.m3u8", "cmaf", ".m4s"),
+        ("ts/index.m3u8", "ts", ".ts"),
+    ] {
+        let url = format!("/live/demo/{index}?token={play}");
+        let text = server.get(&url).text();
+        assert!(!text.contains(&play), "{text}");
+        let media = text
+            .lines()
+            .find(|line| line.ends_with(".m3u8"))
+            .expect("a playlist");
+        assert!(media.contains("s-"), "{media}");
+        let media = media.trim_start_matches("../");
+        let (session, _) = media.rsplit_once('/').expect("a folder");
+        let text = server.get(&format!("/live/demo/{media}")).text();
+        let segment = text
+            .lines()
+            .find(|line| !line.starts_with('#') && line.ends_with(kind))
+            .expect("a segment");
+        assert_eq!(
+            server
+                .get(&format!("/live/demo/{session}/{segment}"))
+                .status,
+            200
+        );
+        assert_eq!(
+            server.get(&format!("/live/demo/{folder}/{segment}")).status,
+            401
+        );
+        let forged = format!("/live/demo/s-{}/{folder}/{segment}", "0".repeat(32));
+        assert_eq!(server.get(&forged).status, 401);
+        let elsewhere = format!("/live/other/{session}/{segment}");
+        assert_eq!(server.get(&elsewhere).status, 401);
+    }
+    // Whoever asks for a media playlist itself has the token carried along.
+    let media = server
+        .get(&format!("/live/demo/ts/media.m3u8?token={play}"))
         .text();
-    let media = index
-        .lines()
-        .find(|line| line.starts_with("ts/media.m3u8?token="))
-        .expect("a playlist");
-    let media = server.get(&format!("/live/demo/{media}")).text();
     let segment = media
         .lines()
         .find(|line| line.starts_with("seg-") && line.contains("?token="))

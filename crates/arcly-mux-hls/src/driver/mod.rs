@@ -175,28 +175,24 @@ impl HlsOrigin {
 
     /// Opens a session for a viewer of `key` that the host has authorised, and names it: handed to [`handle`](Self::handle) with
     /// a request for a multivariant playlist ([`HlsRequest::session`](crate::HlsRequest::session)), the name is carried on every URL
-    /// below it, as their first folder. So media playlists, segments and parts stay the same bytes for all viewers, and need no
-    /// look at a token.
+    /// below it, as their first folder. So media playlists, segments and parts stay the same bytes for all viewers, and no token stands in
+    /// their URLs. `ticket` is the host's, to know the viewer by: its token, say.
     ///
     /// The name is 128 random bits. None where the system has no randomness.
     #[must_use]
-    pub fn open_session(&self, key: &StreamKey) -> Option<String> {
-        self.shared.sessions.open(key)
+    pub fn open_session(&self, key: &StreamKey, ticket: impl Into<Arc<str>>) -> Option<String> {
+        self.shared.sessions.open(key, ticket.into())
     }
 
-    /// The session that `path` carries, where there is one that is valid for `key`: opened for it, or for a group that it belongs
-    /// to, and used within the last minute.
+    /// The ticket of the session that `path` carries, where there is one that is valid for `key`: opened for it, or for a group that it
+    /// belongs to, and used within the last minute.
     #[must_use]
-    pub fn session<'a>(&self, key: &StreamKey, path: &'a str) -> Option<&'a str> {
+    pub fn session(&self, key: &StreamKey, path: &str) -> Option<Arc<str>> {
         let session = crate::origin::Route::read(path)?.session?;
-        let is_for = |opened: &StreamKey| {
+        self.shared.sessions.ticket(session, |opened| {
             let members = || self.group(opened).unwrap_or_default();
             opened == key || members().contains(key)
-        };
-        self.shared
-            .sessions
-            .is_valid(session, is_for)
-            .then_some(session)
+        })
     }
 
     /// Ends a session: its URLs are valid no more.

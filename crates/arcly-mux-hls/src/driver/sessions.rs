@@ -3,7 +3,7 @@
 use super::lock;
 use arcly_core::StreamKey;
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -18,6 +18,7 @@ pub(super) struct Sessions {
 
 struct Session {
     key: StreamKey,
+    ticket: Arc<str>,
     used: Instant,
 }
 
@@ -30,7 +31,7 @@ impl Sessions {
     }
 
     /// Opens a session for `key`. None where the system has no randomness.
-    pub(super) fn open(&self, key: &StreamKey) -> Option<String> {
+    pub(super) fn open(&self, key: &StreamKey, ticket: Arc<str>) -> Option<String> {
         let mut random = [0; 16];
         getrandom::fill(&mut random).ok()?;
         let id = u128::from_be_bytes(random);
@@ -46,25 +47,32 @@ impl Sessions {
             }
         }
         let key = key.clone();
-        sessions.insert(id, Session { key, used: now });
+        let session = Session {
+            key,
+            ticket,
+            used: now,
+        };
+        sessions.insert(id, session);
         Some(format!("{id:032x}"))
     }
 
-    /// Whether this is a session whose stream `is_for` accepts. It counts as used then.
-    pub(super) fn is_valid(&self, name: &str, is_for: impl Fn(&StreamKey) -> bool) -> bool {
-        let (Some(id), now) = (number(name), now()) else {
-            return false;
-        };
+    /// The ticket of this session, where `is_for` accepts its stream. It counts as used then.
+    pub(super) fn ticket(
+        &self,
+        name: &str,
+        is_for: impl Fn(&StreamKey) -> bool,
+    ) -> Option<Arc<str>> {
+        let (id, now) = (number(name)?, now());
         let mut sessions = lock(&self.sessions);
-        let Some(session) = sessions.get_mut(&id).filter(|session| is_for(&session.key)) else {
-            return false;
-        };
+        let session = sessions
+            .get_mut(&id)
+            .filter(|session| is_for(&session.key))?;
         if now.duration_since(session.used) >= IDLE {
             sessions.remove(&id);
-            return false;
+            return None;
         }
         session.used = now;
-        true
+        Some(Arc::clone(&session.ticket))
     }
 
     pub(super) fn end(&self, name: &str) {
@@ -95,9 +103,9 @@ mod tests {
     async fn a_session_is_good_for_its_stream_while_it_is_used() {
         let sessions = Sessions::new(8);
         let (key, other) = (StreamKey::new("live", "a"), StreamKey::new("live", "b"));
-        let name = sessions.open(&key).expect("randomness");
+        let name = sessions.open(&key, "ticket".into()).expect("randomness");
         let is_valid =
-            |name: &str, wanted: &StreamKey| sessions.is_valid(name, |key| key == wanted);
+            |name: &str, wanted: &StreamKey| sessions.ticket(name, |key| key == wanted).is_some();
         assert!(is_valid(&name, &key) && !is_valid(&name, &other));
         assert!(!is_valid("0", &key) && !is_valid(&name.to_uppercase().replace('0', "1"), &key));
         for _ in 0..5 {
@@ -106,7 +114,7 @@ mod tests {
         }
         tokio::time::advance(IDLE).await;
         assert!(!is_valid(&name, &key));
-        let name = sessions.open(&key).expect("randomness");
+        let name = sessions.open(&key, "ticket".into()).expect("randomness");
         sessions.end(&name);
         assert!(!is_valid(&name, &key));
     }
@@ -117,10 +125,12 @@ mod tests {
         let key = StreamKey::new("live", "a");
         let mut names = Vec::new();
         for _ in 0..3 {
-            names.push(sessions.open(&key).expect("randomness"));
+            names.push(sessions.open(&key, "ticket".into()).expect("randomness"));
             tokio::time::advance(Duration::from_secs(1)).await;
         }
-        let valid = names.iter().map(|name| sessions.is_valid(name, |_| true));
+        let valid = names
+            .iter()
+            .map(|name| sessions.ticket(name, |_| true).is_some());
         assert_eq!(valid.collect::<Vec<_>>(), [false, true, true]);
     }
 }

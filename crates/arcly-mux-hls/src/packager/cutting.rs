@@ -174,7 +174,7 @@ impl HlsPackager {
         let is_alone = self.packaging.layout == Layout::Demuxed;
         if is_alone && !is_lead && !made.is_started {
             // What is before the leading track has nothing to be played with, and pictures start with a keyframe.
-            let is_early = publish.first.is_none_or(|first| frame.pts < first);
+            let is_early = publish.first.is_none_or(|first| frame.dts < first);
             if is_early || (frame.is_video() && !frame.is_keyframe()) {
                 return Ok(());
             }
@@ -203,7 +203,7 @@ impl HlsPackager {
         }
         if opens {
             if publish.first.is_none() {
-                publish.first = Some(frame.pts);
+                publish.first = Some(frame.dts);
             }
             self.fill(frame.pts);
         }

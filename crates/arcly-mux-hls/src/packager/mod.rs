@@ -124,7 +124,7 @@ struct Publish {
     waiting: Option<Waiting>,
     /// The open segment.
     span: Option<Span>,
-    /// Where the timeline began.
+    /// Where the timeline began, in DTS.
     first: Option<Timestamp>,
     /// Frames are missing from here on.
     lost_from: Option<Timestamp>,

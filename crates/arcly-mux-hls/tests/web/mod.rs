@@ -3,7 +3,10 @@
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
 
 use arcly_core::{MediaFrame, StartAt, StreamHandle, StreamKey, StreamLimits, SubscribeOptions};
-use arcly_mux_hls::{HlsConfig, HlsOrigin, HlsRequest, HlsResponse};
+use arcly_mux_fmp4::CmafSegmentMuxer;
+use arcly_mux_hls::{
+    Container, HlsConfig, HlsOrigin, HlsOriginBuilder, HlsRequest, HlsResponse, Packaging,
+};
 use arcly_mux_ts::TsSegmentMuxer;
 use std::net::SocketAddr;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -12,6 +15,13 @@ use tokio::task::JoinHandle;
 
 pub fn origin(config: HlsConfig) -> HlsOrigin {
     HlsOrigin::new(config, TsSegmentMuxer::default)
+}
+
+/// Low-latency CMAF at `index.m3u8`, and MPEG-TS beside it.
+pub fn both(config: HlsConfig) -> HlsOriginBuilder {
+    let cmaf = Container::new("cmaf", Packaging::LOW_LATENCY, CmafSegmentMuxer::default);
+    let ts = Container::new("ts", Packaging::PLAIN, TsSegmentMuxer::default);
+    HlsOrigin::builder(config).container(cmaf).container(ts)
 }
 
 pub fn key() -> StreamKey {

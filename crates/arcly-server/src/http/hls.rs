@@ -32,10 +32,23 @@ pub(super) async fn serve(
         .get(header::USER_AGENT)
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
+    // Who has a session was authorised, and is known by the token that it was opened with.
+    let ticket = app.origin.session(&key, &resource);
+    let credentials = match &ticket {
+        Some(token) => Credentials::token(token.to_string()),
+        None => credentials(&uri, &headers),
+    };
+    let token = credentials.token.clone();
     app.viewers
-        .admit(&key, peer, program, credentials(&uri, &headers))
+        .admit(&key, peer, program, credentials)
         .await
         .map_err(|error| problem(&error))?;
+    // Minted once a viewer: from here on no URL has the token itself.
+    let session = token
+        .filter(|_| {
+            ticket.is_none() && resource.ends_with("index.m3u8") && app.access.is_restricted()
+        })
+        .and_then(|token| app.origin.open_session(&key, token));
     let header = |name| {
         headers
             .get(name)
@@ -45,6 +58,7 @@ pub(super) async fn serve(
     if method == Method::HEAD {
         request = request.head();
     }
+    request.session = session.as_deref();
     request.range = header(header::RANGE);
     request.if_range = header(header::IF_RANGE);
     request.if_none_match = header(header::IF_NONE_MATCH);

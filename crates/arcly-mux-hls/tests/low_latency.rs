@@ -1,0 +1,259 @@
+//! Low-Latency HLS over a stream's life: what RFC 8216bis promises players, held by a checker, on a clock that runs by itself.
+
+mod checker;
+mod media;
+mod web;
+
+use arcly_core::{MediaFrame, StreamHandle};
+use arcly_mux_hls::{HlsConfig, HlsOrigin, HlsRequest, HlsResponse};
+use checker::{Parsed, Walker};
+use media::frames;
+use std::time::Duration;
+use web::{both, feed, key, publish, settle, text};
+
+async fn get(origin: &HlsOrigin, path: &str, query: &str) -> HlsResponse {
+    let query = (!query.is_empty()).then_some(query);
+    origin
+        .handle(&key(), HlsRequest::get(path).with_query(query))
+        .await
+}
+
+async fn playlist(origin: &HlsOrigin, name: &str) -> Parsed {
+    let response = get(origin, &format!("cmaf/{name}.m3u8"), "").await;
+    assert_eq!(response.status, 200);
+    Parsed::read(&text(&response))
+}
+
+/// A player that reloads each playlist as soon as there is something new in it, by blocking requests, until it ends or is gone. Returns the last
+/// version, and how many there were.
+async fn follow(origin: HlsOrigin, name: &'static str) -> (Parsed, usize) {
+    let path = format!("cmaf/{name}.m3u8");
+    let mut walker = Walker::default();
+    walker.may_return = true;
+    let first = get(&origin, &path, "").await;
+    assert_eq!(first.status, 200);
+    let mut last = walker.see(&text(&first));
+    let mut versions = 1;
+    loop {
+        let (sequence, part) = match last.last() {
+            (sequence, Some(part)) => (sequence, part + 1),
+            (sequence, None) => (sequence + 1, 0),
+        };
+        let skip = if versions % 2 == 0 {
+            "&_HLS_skip=YES"
+        } else {
+            ""
+        };
+        let query = format!("_HLS_msn={sequence}&_HLS_part={part}{skip}");
+        let response = get(&origin, &path, &query).await;
+        if response.status == 404 || last.ended {
+            return (last, versions);
+        }
+        if response.status == 503 {
+            continue; // The publisher is away.
+        }
+        assert_eq!(response.status, 200, "{query}");
+        let now = walker.see(&text(&response));
+        assert!(
+            now.last() > last.last() || now.ended,
+            "{query} gave {:?} after {:?}",
+            now.last(),
+            last.last()
+        );
+        for (uri, sequence, part) in &now.reports {
+            // A report is as new as the playlist that it stands in: the other rendition is a segment behind at most.
+            assert_ne!(uri, &format!("{name}.m3u8"));
+            assert!(
+                sequence.abs_diff(now.last().0) <= 1 && part.is_some(),
+                "{:?}: {uri} {sequence}",
+                now.last()
+            );
+        }
+        assert!(now.ended || now.reports.len() == 1);
+        last = now;
+        versions += 1;
+    }
+}
+
+/// Publishes in real time, so to speak.
+async fn feed_live(handle: &StreamHandle, frames: &[MediaFrame]) {
+    for frame in frames {
+        handle
+            .publish_frame(frame.clone())
+            .expect("the stream is live");
+        if frame.is_video() {
+            tokio::time::sleep(Duration::from_millis(40)).await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_rules_are_kept_over_time_and_over_a_publisher_that_returns() {
+    let mut config = HlsConfig::default();
+    // So that delta updates have something to skip.
+    config.rewind = Duration::from_secs(30);
+    let origin = both(config).build();
+    let (first, _run) = publish(&origin);
+    feed(&first, &frames(7)).await;
+    let players = ["v0", "a1"].map(|name| tokio::spawn(follow(origin.clone(), name)));
+    settle().await;
+    feed_live(&first, &frames(40)[2 + 7 * 50..]).await;
+    first.end();
+    settle().await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let (second, _run) = publish(&origin);
+    feed_live(&second, &frames(20)).await;
+    second.end();
+    let mut ends = Vec::new();
+    for player in players {
+        let (last, versions) = player.await.expect("the rules are kept");
+        assert!(last.ended);
+        assert!(versions > 4 * 50 / 2, "{versions} versions");
+        let marks: Vec<_> = last
+            .segments
+            .iter()
+            .filter(|segment| segment.discontinuity)
+            .collect();
+        assert_eq!(marks.len(), 1);
+        ends.push(last.last().0);
+    }
+    assert_eq!(ends[0], ends[1], "all renditions have the same segments");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delta_update_completes_to_the_whole() {
+    let mut config = HlsConfig::default();
+    config.rewind = Duration::from_secs(60);
+    let origin = both(config).build();
+    let (handle, _run) = publish(&origin);
+    feed(&handle, &frames(61)).await;
+    let whole = text(&get(&origin, "cmaf/v0.m3u8", "").await);
+    let delta = text(&get(&origin, "cmaf/v0.m3u8", "_HLS_skip=YES").await);
+    assert!(
+        delta.contains("#EXT-X-SKIP:SKIPPED-SEGMENTS=24\n"),
+        "{delta}"
+    );
+    assert_eq!(
+        text(&get(&origin, "cmaf/v0.m3u8", "_HLS_skip=v2").await),
+        delta
+    );
+    let mut walker = Walker::default();
+    let parsed = walker.see(&whole);
+    assert_eq!(walker.see(&delta), parsed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hinted_part_is_waited_for_and_is_a_piece_of_its_segment() {
+    let origin = both(HlsConfig::default()).build();
+    let (handle, _run) = publish(&origin);
+    let all = frames(10);
+    let (before, after) = all.split_at(2 + 50 * 7 + 20);
+    feed(&handle, before).await;
+    let hint = playlist(&origin, "v0")
+        .await
+        .hint
+        .expect("frames of it are there");
+    let waiting = tokio::spawn({
+        let (origin, path) = (origin.clone(), format!("cmaf/{hint}"));
+        async move { get(&origin, &path, "").await }
+    });
+    settle().await;
+    assert!(!waiting.is_finished());
+    feed(&handle, after).await;
+    let part = waiting.await.expect("it is answered");
+    assert_eq!((part.status, part.content_type), (200, "video/mp4"));
+    let (segment, _) = hint.split_once('.').expect("a segment's name");
+    let segment = get(&origin, &format!("cmaf/{segment}.m4s"), "").await;
+    let (part, segment) = (part.body.concat(), segment.body.concat());
+    assert!(segment.windows(part.len()).any(|window| window == part));
+    // One after the hinted one is not promised.
+    let beyond = playlist(&origin, "v0").await.hint.expect("and so on");
+    let (stem, rest) = beyond.split_once('.').expect("a part");
+    let number: u64 = rest.trim_end_matches(".m4s").parse().expect("a number");
+    let path = format!("cmaf/{stem}.{}.m4s", number + 1);
+    assert_eq!(get(&origin, &path, "").await.status, 404);
+}
+
+#[tokio::test(start_paused = true)]
+async fn blocking_is_bounded_and_nonsense_is_refused() {
+    let mut config = HlsConfig::default();
+    config.limits.waiting_requests = 1;
+    let origin = both(config).build();
+    let (handle, _run) = publish(&origin);
+    feed(&handle, &frames(7)).await;
+    let path = "cmaf/v0.m3u8";
+    let (last, _) = playlist(&origin, "v0").await.last();
+    for query in [
+        "_HLS_msn=x",
+        "_HLS_part=1",
+        &format!("_HLS_msn={}", last + 3),
+        &format!("_HLS_msn={last}&_HLS_part=99"),
+        "_HLS_skip=1",
+    ] {
+        assert_eq!(get(&origin, path, query).await.status, 400, "{query}");
+    }
+    let old = get(&origin, path, "_HLS_msn=1&_HLS_part=9").await;
+    assert_eq!(
+        (old.status, &*old.cache_control),
+        (200, "max-age=12"),
+        "it is there"
+    );
+    let query = format!("_HLS_msn={}", last + 1);
+    let (one, two) = tokio::join!(get(&origin, path, &query), async {
+        settle().await;
+        get(&origin, path, &query).await
+    });
+    assert_eq!(
+        (one.status, two.status),
+        (503, 503),
+        "one waits three target durations, two are too many"
+    );
+    let late = tokio::time::timeout(Duration::from_millis(5_900), get(&origin, path, &query)).await;
+    assert!(late.is_err());
+    let other = get(&origin, "ts/media.m3u8", "_HLS_msn=x").await;
+    assert_eq!(
+        other.status, 200,
+        "who does not announce blocking ignores it"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn lost_frames_are_a_gap_in_all_renditions() {
+    let origin = both(HlsConfig::default()).build();
+    let handle = StreamHandle::standalone(key(), arcly_core::StreamLimits::default());
+    let options =
+        arcly_core::SubscribeOptions::start(arcly_core::StartAt::LatestKeyframe).max_lag(None);
+    let all = frames(300);
+    // The packager gets no time to read, and the log forgets.
+    let run = origin.run_stream(&key(), handle.subscribe(options));
+    let (before, rest) = all.split_at(2 + 50 * 10);
+    let _run = tokio::spawn(run);
+    feed(&handle, before).await;
+    let (missed, after) = rest.split_at(50 * 50);
+    for frame in missed {
+        handle.publish_frame(frame.clone()).expect("live");
+    }
+    feed(&handle, &after[..50 * 20]).await;
+    for name in ["v0", "a1"] {
+        let response = get(&origin, &format!("cmaf/{name}.m3u8"), "").await;
+        let parsed = Walker::default().see(&text(&response));
+        let presentation = origin.presentation(&key()).expect("live");
+        let rendition = presentation.rendition(name).expect("both");
+        let gaps = rendition.segments().iter().filter(|segment| segment.is_gap);
+        let missing: i64 = gaps.map(|segment| segment.duration.as_millis()).sum();
+        assert!((5_000..60_000).contains(&missing), "{missing} ms of {name}");
+        assert!(parsed.segments.iter().all(|segment| !segment.discontinuity));
+    }
+    let video: Vec<_> = segments(&origin, "v0").await;
+    assert_eq!(video, segments(&origin, "a1").await);
+}
+
+/// Number, and whether it is a gap.
+async fn segments(origin: &HlsOrigin, name: &str) -> Vec<(u64, bool)> {
+    let presentation = origin.presentation(&key()).expect("live");
+    let rendition = presentation.rendition(name).expect("it is offered");
+    let segments = rendition.segments().iter();
+    segments
+        .map(|segment| (segment.sequence, segment.is_gap))
+        .collect()
+}
