@@ -23,6 +23,8 @@ enum Check {
     AllOf(&'static [&'static str]),
     /// One of these executables is on the `PATH`.
     OneOf(&'static [&'static str]),
+    /// This file exists.
+    File(&'static str),
     /// GStreamer has all of these elements.
     Elements(&'static [&'static str]),
 }
@@ -48,6 +50,16 @@ const TOOLS: &[Tool] = &[
             "google-chrome",
             "google-chrome-stable",
         ]),
+    },
+    Tool {
+        name: "nginx",
+        package: "nginx-light",
+        check: Check::AllOf(&["nginx"]),
+    },
+    Tool {
+        name: "nginx's RTMP module",
+        package: "libnginx-mod-rtmp",
+        check: Check::File("/usr/lib/nginx/modules/ngx_rtmp_module.so"),
     },
     Tool {
         name: "gst-launch-1.0",
@@ -142,6 +154,7 @@ fn is_there(check: Check) -> bool {
     match check {
         Check::AllOf(programs) => programs.iter().all(|program| on_path(program)),
         Check::OneOf(programs) => programs.iter().any(|program| on_path(program)),
+        Check::File(path) => std::path::Path::new(path).exists(),
         Check::Elements(elements) => elements.iter().all(|element| {
             Invocation::program("gst-inspect-1.0", &["--exists", element]).succeeds()
         }),

@@ -85,10 +85,10 @@ async fn nginx_relays_what_we_push_to_where_we_pull() {
     let nginx = nginx(&ours).await;
     let push = RtmpPush::new(key(), nginx.url("live")).backoff(quick());
     let mut pushing = push.status();
-    let source = run(builder().protocol(push).build());
+    let source = serve(builder().protocol(push).build());
     let pull = RtmpPull::new(nginx.url("live"), key()).backoff(quick());
     let mut pulling = pull.status();
-    let sink = run(builder().protocol(pull).build());
+    let sink = serve(builder().protocol(pull).build());
     publish_on(publish(&source.engine).await);
     wait_for(&mut pushing, live).await;
     wait_for(&mut pulling, live).await;
@@ -100,7 +100,7 @@ async fn nginx_pushes_to_us() {
     let (ours, url) = server().await;
     let nginx = nginx(&url).await;
     let push = RtmpPush::new(key(), nginx.url("onward")).backoff(quick());
-    let source = run(builder().protocol(push).build());
+    let source = serve(builder().protocol(push).build());
     publish_on(publish(&source.engine).await);
     check(&read(&stream(&ours.engine).await, 100).await);
 }
@@ -111,6 +111,6 @@ async fn nginx_pulls_from_us() {
     let nginx = nginx(&url).await;
     publish_on(publish(&ours.engine).await);
     let pull = RtmpPull::new(nginx.url("inward"), key()).backoff(quick());
-    let sink = run(builder().protocol(pull).build());
+    let sink = serve(builder().protocol(pull).build());
     check(&read(&stream(&sink.engine).await, 100).await);
 }

@@ -19,10 +19,10 @@ async fn a_pushed_and_pulled_stream_arrives_whole() {
     let (middle, url) = server().await;
     let push = RtmpPush::new(key(), url.parse().expect("a URL"));
     let mut pushing = push.status();
-    let source = run(builder().protocol(push).build());
+    let source = serve(builder().protocol(push).build());
     let pull = RtmpPull::new(url.parse().expect("a URL"), key()).backoff(quick());
     let mut pulling = pull.status();
-    let sink = run(builder().protocol(pull).build());
+    let sink = serve(builder().protocol(pull).build());
     wait_for(&mut pushing, |status| *status == RelayStatus::Waiting).await;
 
     let handle = publish(&source.engine).await;
@@ -74,7 +74,7 @@ async fn a_push_whose_server_dies_comes_back() {
         .expect("an address");
     let push = RtmpPush::new(key(), url.parse().expect("a URL")).backoff(quick());
     let mut status = push.status();
-    let source = run(builder().protocol(push).build());
+    let source = serve(builder().protocol(push).build());
     publish_on(publish(&source.engine).await);
     wait_for(&mut status, |status| {
         matches!(status, RelayStatus::Live { .. })
@@ -107,7 +107,7 @@ async fn a_push_whose_server_dies_comes_back() {
             Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
         }
     };
-    let second = run(builder().protocol(server).build());
+    let second = serve(builder().protocol(server).build());
     wait_for(&mut status, |status| {
         matches!(status, RelayStatus::Live { .. })
     })
@@ -121,7 +121,7 @@ async fn what_a_server_refuses_is_said_and_given_up_when_told_so() {
     let _taken = publish(&middle.engine).await;
     let push = RtmpPush::new(key(), url.parse().expect("a URL")).backoff(quick().attempts(Some(2)));
     let mut status = push.status();
-    let source = run(builder().protocol(push).build());
+    let source = serve(builder().protocol(push).build());
     publish_on(publish(&source.engine).await);
     let given_up =
         |status: &RelayStatus| matches!(status, RelayStatus::Failed { retry_in: None, .. });
@@ -143,7 +143,7 @@ async fn a_pull_that_finds_its_name_taken_says_so_and_tries_again() {
     publish_on(publish(&middle.engine).await);
     let pull = RtmpPull::new(url.parse().expect("a URL"), key()).backoff(quick());
     let mut status = pull.status();
-    let sink = run(builder().protocol(pull).build());
+    let sink = serve(builder().protocol(pull).build());
     let other = sink
         .engine
         .start_publish(&key())
@@ -194,7 +194,7 @@ async fn pauses_grow_as_documented() {
     let backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(8)).random(|| 1.0);
     let pull = RtmpPull::new(url.parse().expect("a URL"), key()).backoff(backoff.attempts(Some(6)));
     let mut status = pull.status();
-    let _sink = run(builder().protocol(pull).build());
+    let _sink = serve(builder().protocol(pull).build());
     let given_up =
         |status: &RelayStatus| matches!(status, RelayStatus::Failed { retry_in: None, .. });
     status.wait_for(given_up).await.expect("it runs");
@@ -216,7 +216,7 @@ async fn a_server_that_never_answers_costs_its_deadline() {
     .await;
     let pull = RtmpPull::new(url.parse().expect("a URL"), key()).backoff(quick().attempts(Some(1)));
     let mut status = pull.status();
-    let _sink = run(builder().protocol(pull).build());
+    let _sink = serve(builder().protocol(pull).build());
     let failed = status
         .wait_for(|status| matches!(status, RelayStatus::Failed { .. }))
         .await
@@ -237,7 +237,7 @@ async fn a_server_of_another_kind_is_named() {
     .await;
     let push = RtmpPush::new(key(), url.parse().expect("a URL")).backoff(quick());
     let mut status = push.status();
-    let source = run(builder().protocol(push).build());
+    let source = serve(builder().protocol(push).build());
     publish_on(publish(&source.engine).await);
     let failed = wait_for(&mut status, |status| {
         matches!(status, RelayStatus::Failed { .. })

@@ -32,7 +32,7 @@ impl Drop for Running {
     }
 }
 
-pub(crate) fn run(engine: Arc<Engine>) -> Running {
+pub(crate) fn serve(engine: Arc<Engine>) -> Running {
     let shutdown = CancellationToken::new();
     let (served, token) = (Arc::clone(&engine), shutdown.clone());
     tokio::spawn(async move { served.serve_registered(token).await });
@@ -46,7 +46,7 @@ pub(crate) fn builder() -> EngineBuilder {
 pub(crate) async fn server() -> (Running, String) {
     let server = RtmpServer::bind(LOOPBACK).await.expect("a free port");
     let url = format!("rtmp://{}/live/camera", server.local_addr());
-    (run(builder().protocol(server).build()), url)
+    (serve(builder().protocol(server).build()), url)
 }
 
 pub(crate) fn quick() -> Backoff {
