@@ -58,8 +58,7 @@ impl World {
 }
 
 fn tag() -> Tag {
-    let frame =
-        MediaFrame::new_video(40, 0, Bytes::from_static(&[0; 300]), CodecId::H264, true);
+    let frame = MediaFrame::new_video(40, 0, Bytes::from_static(&[0; 300]), CodecId::H264, true);
     let mut tag = None;
     let written = TagWriter::new(TagForm::LEGACY).write(&frame, &mut |made| tag = Some(made));
     written.expect("carried");

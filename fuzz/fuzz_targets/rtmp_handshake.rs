@@ -17,11 +17,13 @@ fuzz_target!(|data: &[u8]| {
     };
     // Packets of 1,536 bytes: what the input has no bytes for is repeated from it.
     let mut packet = vec![3];
-    packet.extend(bytes.iter().copied().cycle().take(if bytes.is_empty() {
-        0
-    } else {
-        3_072
-    }));
+    packet.extend(
+        bytes
+            .iter()
+            .copied()
+            .cycle()
+            .take(if bytes.is_empty() { 0 } else { 3_072 }),
+    );
     let bytes = if options & 1 == 0 { bytes } else { &packet };
     let cut = usize::from(*cut) * 8 + 1;
     #[expect(clippy::disallowed_methods, reason = "an arbitrary origin of time")]

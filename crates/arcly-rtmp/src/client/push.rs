@@ -7,6 +7,7 @@ use super::relay::{Attempt, Opened, Relay, relay_settings};
 use super::status::RelayStatus;
 use crate::flv::{NotCarried, TagForm, TagWriter, on_meta_data};
 use crate::proto::client::{Event, Purpose, RtmpUrl};
+use arcly_core::health::Health;
 use arcly_core::{
     CodecId, Credentials, InboundProtocol, IngestContext, MediaFrame, MediaKind, PlayRequest,
     PlaySession, Result, StartAt, StreamError, StreamKey, Subscription, SubscriptionEnd, Timestamp,
@@ -108,6 +109,10 @@ impl RtmpPush {
     ) -> Result<(PlaySession, Opened), Failure> {
         let playback = ctx.playback().ok_or(Failure::NoPlayback)?;
         self.relay.set(RelayStatus::Waiting);
+        if failures == 0 {
+            // That nobody publishes is no fault.
+            ctx.report_health(Health::Healthy);
+        }
         let play = loop {
             let request = PlayRequest::new(self.key.clone())
                 .credentials(self.credentials.clone())
