@@ -5,117 +5,16 @@ mod support;
 use arcly_core::{CodecId, MediaFrame};
 use arcly_rtmp::amf0::Value;
 use arcly_rtmp::flv::{TagForm, TagWriter};
-use arcly_rtmp::proto::client::{
-    ClientConfig, ClientSession, End, Event, HandshakeKind, Input, Output, Purpose, RtmpUrl, Stage,
-};
-use arcly_rtmp::proto::message::{Message, type_id};
+use arcly_rtmp::proto::client::{ClientConfig, End, Event, HandshakeKind, Input, Purpose, Stage};
+use arcly_rtmp::proto::message::type_id;
 use arcly_rtmp::proto::session::{self, ServerSession};
 use arcly_rtmp::proto::status::StatusCode;
 use arcly_rtmp::{Config, Error};
 use bytes::Bytes;
 use proptest::prelude::*;
-use std::time::{Duration, Instant};
-use support::{chunks, command, media, object, origin};
-
-const URL: &str = "rtmp://bob:secret@localhost/live/camera?token=t";
-
-/// A client and what came of it.
-struct Client {
-    session: ClientSession,
-    now: Instant,
-    events: Vec<Event>,
-    sent: Vec<u8>,
-    closed: bool,
-    error: Option<Error>,
-}
-
-impl Client {
-    fn new(config: ClientConfig, purpose: Purpose) -> Self {
-        let now = origin();
-        let url: RtmpUrl = URL.parse().expect("a URL");
-        let session = ClientSession::new(config, &url, purpose, 1, now);
-        let mut client = Self {
-            session,
-            now,
-            events: Vec::new(),
-            sent: Vec::new(),
-            closed: false,
-            error: None,
-        };
-        client.drain();
-        client
-    }
-
-    /// One whose server has shaken hands.
-    fn connected(purpose: Purpose) -> Self {
-        let mut client = Self::new(ClientConfig::default(), purpose);
-        client.receive(&support::handshake_bytes());
-        client
-    }
-
-    /// One whose server has taken it as far as `publish` or `play`.
-    fn asking(purpose: Purpose) -> Self {
-        let mut client = Self::connected(purpose);
-        let success = object(&[("code", "NetConnection.Connect.Success")]);
-        client.send(&[command(0, "_result", 1.0, &[Value::Null, success])]);
-        client.send(&[command(0, "_result", 4.0, &[Value::Null, 1.0.into()])]);
-        assert_eq!(client.session.stage(), Stage::Start);
-        client
-    }
-
-    fn receive(&mut self, bytes: &[u8]) {
-        self.error = self
-            .session
-            .handle_input(Input::Receive(bytes), self.now)
-            .err()
-            .or(self.error.take());
-        self.drain();
-    }
-
-    fn send(&mut self, messages: &[Message]) {
-        self.receive(&chunks(messages));
-    }
-
-    fn advance(&mut self, by: Duration) {
-        self.now += by;
-        self.error = self
-            .session
-            .handle_input(Input::Timeout, self.now)
-            .err()
-            .or(self.error.take());
-        self.drain();
-    }
-
-    fn status(&mut self, level: &str, code: &str, description: &str) {
-        let information = object(&[
-            ("level", level),
-            ("code", code),
-            ("description", description),
-        ]);
-        self.send(&[command(1, "onStatus", 0.0, &[Value::Null, information])]);
-    }
-
-    fn drain(&mut self) {
-        loop {
-            match self.session.poll_output() {
-                Output::Event(event) => self.events.push(event),
-                Output::Transmit(bytes) => self.sent.extend_from_slice(&bytes),
-                Output::Timeout(_) => return,
-                Output::Close => {
-                    self.closed = true;
-                    return;
-                }
-            }
-        }
-    }
-
-    fn end(&self) -> Option<&End> {
-        match self.events.last() {
-            Some(Event::Ended(end)) => Some(end),
-            _ => None,
-        }
-    }
-}
+use std::time::Duration;
+use support::client::Client;
+use support::{command, media, object};
 
 /// Lets client and server talk until both are silent; what the server was asked for and sent.
 fn talk(client: &mut Client, server: &mut ServerSession, cut: usize) -> Vec<session::Event> {

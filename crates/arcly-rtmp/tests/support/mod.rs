@@ -1,6 +1,7 @@
 //! A scripted client that talks to a `ServerSession` in memory, and what tests need to build messages.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub(crate) mod client;
 pub(crate) mod player;
 pub(crate) mod relay;
 pub(crate) mod server;
