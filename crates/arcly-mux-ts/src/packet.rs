@@ -12,6 +12,10 @@ pub(crate) const SYNC_BYTE: u8 = 0x47;
 /// The bit of the second byte that says that a payload unit starts in the packet.
 pub(crate) const UNIT_START: u8 = 0x40;
 
+/// The fourth byte, but for the counter, of a packet that is not scrambled and has a payload and no adaptation
+/// field.
+pub(crate) const PAYLOAD_ONLY: u8 = 0x10;
+
 /// A packet identifier, 13 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Pid(pub(crate) u16);

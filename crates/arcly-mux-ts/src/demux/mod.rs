@@ -108,8 +108,8 @@ impl Demuxer for TsDemuxer {
 
     fn read(&mut self, data: Bytes, out: &mut Vec<MediaFrame>) -> Result<(), MuxError> {
         let Self { sync, program, .. } = self;
-        sync.push(&data, &mut |packet, garbage| {
-            program.packet(packet, garbage, out);
+        sync.push(&data, &mut |packets, garbage| {
+            program.packets(packets, garbage, out);
         });
         if self.stats().packets == 0 && self.sync.garbage() > self.leading_garbage_bytes {
             return Err(MuxError::Malformed {
@@ -122,7 +122,7 @@ impl Demuxer for TsDemuxer {
 
     fn finish(&mut self, out: &mut Vec<MediaFrame>) {
         let Self { sync, program, .. } = self;
-        sync.finish(&mut |packet, garbage| program.packet(packet, garbage, out));
+        sync.finish(&mut |packets, garbage| program.packets(packets, garbage, out));
         program.finish(out);
     }
 }

@@ -84,6 +84,22 @@ impl Counter {
         }
     }
 
+    /// Whether this is the counter of the last packet.
+    pub(crate) fn is_last(&self, counter: u8) -> bool {
+        self.last == Some(counter)
+    }
+
+    /// The counter that is in order next; none before the first packet.
+    pub(crate) fn next(&self) -> Option<u8> {
+        self.last.map(|last| last.wrapping_add(1) & 0x0f)
+    }
+
+    /// Takes the [`next`](Self::next) one.
+    pub(crate) fn advance(&mut self) {
+        self.last = self.next();
+        self.repeated = false;
+    }
+
     /// Forgets the last packet: whatever comes next is in order.
     pub(crate) fn reset(&mut self) {
         *self = Self::default();

@@ -82,20 +82,36 @@ impl Program {
         &self.stats
     }
 
-    /// Takes the next packet, before which there were so many bytes of garbage.
-    pub(crate) fn packet(
+    /// Takes the next packets, before which there were so many bytes of garbage.
+    pub(crate) fn packets(
         &mut self,
-        packet: &[u8; PACKET_SIZE],
+        packets: &[[u8; PACKET_SIZE]],
         garbage: u64,
         out: &mut Vec<MediaFrame>,
     ) {
-        self.stats.packets += 1;
+        self.stats.packets += packets.len() as u64;
         if garbage > 0 {
             self.garbage(garbage, out);
         }
+        let mut rest = packets;
+        while let Some((packet, behind)) = rest.split_first() {
+            rest = behind;
+            let Some(index) = self.packet(packet, out) else {
+                continue;
+            };
+            // The bulk of a large access unit: packets of nothing but payload, one behind the other.
+            if let Some(stream) = self.streams.get_mut(usize::from(index)) {
+                let taken = stream.bulk(rest, &self.config.limits, &mut self.buffered);
+                rest = rest.get(taken..).unwrap_or_default();
+            }
+        }
+    }
+
+    /// Takes the next packet. Returns the place of the stream it belongs to.
+    fn packet(&mut self, packet: &[u8; PACKET_SIZE], out: &mut Vec<MediaFrame>) -> Option<u8> {
         let Some(packet) = Packet::parse(packet) else {
             self.stats.damaged_packets += 1;
-            return;
+            return None;
         };
         match self.uses.get(usize::from(packet.pid)) {
             Some(&Use::Stream(index)) => {
@@ -109,6 +125,7 @@ impl Program {
                 if let Some(stream) = self.streams.get_mut(usize::from(index)) {
                     stream.packet(&packet, &mut shared);
                 }
+                return Some(index);
             }
             Some(Use::Pat) => {
                 let mut table = std::mem::take(&mut self.pat);
@@ -126,6 +143,7 @@ impl Program {
             }
             Some(Use::None) | None => {}
         }
+        None
     }
 
     /// The input ends: emits what waits.

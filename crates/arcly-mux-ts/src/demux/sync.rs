@@ -34,12 +34,12 @@ pub(crate) struct PacketSync {
 }
 
 impl PacketSync {
-    /// Takes the next piece of the stream, and hands each packet to `on_packet` with the number of
-    /// garbage bytes right before it.
+    /// Takes the next piece of the stream, and hands its packets to `on_packets`, as many in a row as
+    /// there are, with the number of garbage bytes right before them.
     pub(crate) fn push(
         &mut self,
         mut data: &[u8],
-        on_packet: &mut impl FnMut(&[u8; PACKET_SIZE], u64),
+        on_packets: &mut impl FnMut(&[[u8; PACKET_SIZE]], u64),
     ) {
         loop {
             if self.stride.is_none() {
@@ -65,7 +65,7 @@ impl PacketSync {
                 self.carry.extend_from_slice(now);
                 data = later;
                 let mut carry = std::mem::take(&mut self.carry);
-                let used = self.cut(&carry, on_packet);
+                let used = self.cut(&carry, on_packets);
                 carry.drain(..used);
                 self.carry = carry;
                 if self.stride.is_some() && !self.carry.is_empty() && data.is_empty() {
@@ -73,7 +73,7 @@ impl PacketSync {
                 }
                 continue;
             }
-            let used = self.cut(data, on_packet);
+            let used = self.cut(data, on_packets);
             let rest = data.get(used..).unwrap_or_default();
             if self.stride.is_some() {
                 self.carry.extend_from_slice(rest);
@@ -90,7 +90,7 @@ impl PacketSync {
 
     /// Says that the input ends: what is left is taken for packets where a sync byte stands at each
     /// place that has one.
-    pub(crate) fn finish(&mut self, on_packet: &mut impl FnMut(&[u8; PACKET_SIZE], u64)) {
+    pub(crate) fn finish(&mut self, on_packets: &mut impl FnMut(&[[u8; PACKET_SIZE]], u64)) {
         let mut carry = std::mem::take(&mut self.carry);
         while carry.len() >= PACKET_SIZE {
             if self.stride.is_none() {
@@ -102,7 +102,7 @@ impl PacketSync {
                     break;
                 }
             }
-            let used = self.cut(&carry, on_packet);
+            let used = self.cut(&carry, on_packets);
             carry.drain(..used);
             if self.stride.is_some() {
                 break;
@@ -113,7 +113,11 @@ impl PacketSync {
 
     /// Hands out the whole packets at the start of `data` and returns how many bytes that took.
     /// Where one has no sync byte it is not taken, and the search is on.
-    fn cut(&mut self, data: &[u8], on_packet: &mut impl FnMut(&[u8; PACKET_SIZE], u64)) -> usize {
+    fn cut(
+        &mut self,
+        data: &[u8],
+        on_packets: &mut impl FnMut(&[[u8; PACKET_SIZE]], u64),
+    ) -> usize {
         let Some(stride) = self.stride else { return 0 };
         let mut rest = data;
         loop {
@@ -127,7 +131,22 @@ impl PacketSync {
                 self.stride = None;
                 return data.len() - rest.len();
             }
-            on_packet(packet, std::mem::take(&mut self.garbage));
+            if stride == PACKET_SIZE {
+                // Without gaps: all that follow at once.
+                let packets = rest.as_chunks().0;
+                let in_step = packets
+                    .iter()
+                    .take_while(|packet| packet[0] == SYNC_BYTE)
+                    .count();
+                let (packets, _) = packets.split_at_checked(in_step).unwrap_or_default();
+                on_packets(packets, std::mem::take(&mut self.garbage));
+                rest = rest.get(packets.len() * PACKET_SIZE..).unwrap_or_default();
+                continue;
+            }
+            on_packets(
+                std::slice::from_ref(packet),
+                std::mem::take(&mut self.garbage),
+            );
             self.gap = stride - PACKET_SIZE;
             rest = later;
         }
@@ -179,18 +198,18 @@ mod tests {
 
     fn read(data: &[u8], cuts: &[usize]) -> (Vec<u8>, u64) {
         let (mut sync, mut numbers, mut garbage) = (PacketSync::default(), Vec::new(), 0);
-        let mut on_packet = |packet: &[u8; PACKET_SIZE], skipped: u64| {
-            numbers.push(packet[1]);
+        let mut on_packets = |packets: &[[u8; PACKET_SIZE]], skipped: u64| {
+            numbers.extend(packets.iter().map(|packet| packet[1]));
             garbage += skipped;
         };
         let mut from = 0;
         for &cut in cuts {
-            sync.push(&data[from..cut], &mut on_packet);
+            sync.push(&data[from..cut], &mut on_packets);
             assert!(sync.carry.len() < WINDOW + 204);
             from = cut;
         }
-        sync.push(&data[from..], &mut on_packet);
-        sync.finish(&mut on_packet);
+        sync.push(&data[from..], &mut on_packets);
+        sync.finish(&mut on_packets);
         (numbers, garbage)
     }
 

@@ -4,10 +4,9 @@
 //! packets by [`UnitWriter`], which writes headers straight into the output and copies the payload
 //! slice by slice: no intermediate buffer, no allocation.
 
-use crate::packet::{BODY_SIZE, PACKET_SIZE, Pid, SYNC_BYTE, UNIT_START};
+use crate::packet::{BODY_SIZE, PACKET_SIZE, PAYLOAD_ONLY, Pid, SYNC_BYTE, UNIT_START};
 use bytes::{BufMut, BytesMut};
 
-const PAYLOAD_ONLY: u8 = 0x10;
 const ADAPTATION_ONLY: u8 = 0x20;
 const ADAPTATION_AND_PAYLOAD: u8 = 0x30;
 

@@ -1,7 +1,8 @@
-//! Audio that frames itself: AAC in ADTS, MPEG audio, AC-3.
+//! Audio that frames itself: AAC in ADTS and in LOAS, MPEG audio, AC-3.
 
 use crate::demux::timeline::Times;
 use crate::demux::track::{SampleClock, Track};
+use arcly_core::codec::aac::latm::{LatmReader, LoasSplitter};
 use arcly_core::codec::aac::{AdtsHeader, AdtsSplitter};
 use arcly_core::codec::ac3::Ac3Splitter;
 use arcly_core::codec::mpeg_audio::{Layer, MpegAudioSplitter};
@@ -38,6 +39,12 @@ enum Framing {
         /// The header that the config in force was made from.
         told: Option<AdtsHeader>,
     },
+    Loas {
+        splitter: LoasSplitter,
+        elements: Box<LatmReader>,
+        /// Access units of the last element that have not been taken.
+        units: VecDeque<Cut>,
+    },
     Mpeg(MpegAudioSplitter),
     Ac3 {
         splitter: Ac3Splitter,
@@ -48,8 +55,10 @@ enum Framing {
 }
 
 /// A frame cut out of the stream.
+#[derive(Debug)]
 struct Cut {
-    /// How many bytes of the stream it takes.
+    /// How many bytes of the stream it takes. Those of several that come out of one frame of the stream
+    /// stand with the last.
     bytes: usize,
     payload: Bytes,
     samples: u32,
@@ -62,6 +71,14 @@ impl AudioReader {
         Self::new(Framing::Adts {
             splitter: AdtsSplitter::new(),
             told: None,
+        })
+    }
+
+    pub(crate) fn latm() -> Self {
+        Self::new(Framing::Loas {
+            splitter: LoasSplitter::new(),
+            elements: Box::new(LatmReader::in_band()),
+            units: VecDeque::new(),
         })
     }
 
@@ -143,6 +160,7 @@ impl Framing {
     fn push(&mut self, data: &[u8]) {
         match self {
             Self::Adts { splitter, .. } => splitter.push(data),
+            Self::Loas { splitter, .. } => splitter.push(data),
             Self::Mpeg(splitter) => splitter.push(data),
             Self::Ac3 { splitter, .. } => splitter.push(data),
         }
@@ -151,6 +169,7 @@ impl Framing {
     fn skipped(&self) -> u64 {
         match self {
             Self::Adts { splitter, .. } => splitter.skipped_bytes(),
+            Self::Loas { splitter, .. } => splitter.skipped_bytes(),
             Self::Mpeg(splitter) => splitter.skipped_bytes(),
             Self::Ac3 { splitter, .. } => splitter.skipped_bytes(),
         }
@@ -159,6 +178,7 @@ impl Framing {
     fn finish(&mut self) {
         match self {
             Self::Adts { splitter, .. } => splitter.finish(),
+            Self::Loas { splitter, .. } => splitter.finish(),
             Self::Mpeg(splitter) => splitter.finish(),
             Self::Ac3 { splitter, .. } => splitter.finish(),
         }
@@ -168,6 +188,12 @@ impl Framing {
     fn reset(&mut self) {
         match self {
             Self::Adts { splitter, .. } => *splitter = AdtsSplitter::new(),
+            Self::Loas {
+                splitter, units, ..
+            } => {
+                *splitter = LoasSplitter::new();
+                units.clear();
+            }
             Self::Mpeg(splitter) => *splitter = MpegAudioSplitter::new(),
             Self::Ac3 { splitter, unit, .. } => {
                 *splitter = Ac3Splitter::new();
@@ -179,6 +205,11 @@ impl Framing {
     fn next(&mut self) -> Option<Cut> {
         match self {
             Self::Adts { splitter, told } => next_adts(splitter, told),
+            Self::Loas {
+                splitter,
+                elements,
+                units,
+            } => next_loas(splitter, elements, units),
             Self::Mpeg(splitter) => {
                 let frame = splitter.next_frame()?;
                 // The bus has no layers I and II: they pass without a payload, and keep the time.
@@ -227,6 +258,49 @@ fn next_adts(splitter: &mut AdtsSplitter, told: &mut Option<AdtsHeader>) -> Opti
         },
         config,
     })
+}
+
+fn next_loas(
+    splitter: &mut LoasSplitter,
+    elements: &mut LatmReader,
+    units: &mut VecDeque<Cut>,
+) -> Option<Cut> {
+    loop {
+        if let Some(unit) = units.pop_front() {
+            return Some(unit);
+        }
+        let frame = splitter.next_frame()?;
+        let element = frame.header.element(&frame.data).unwrap_or_default();
+        let read = elements.read(element).ok();
+        let changed = read.as_ref().is_some_and(|read| read.config_changed);
+        let config = elements.config().map(|config| &config.audio);
+        let (samples, rate) = config.map_or((0, 1), |config| {
+            (config.samples_per_frame(), config.sample_rate)
+        });
+        let mut told = config
+            .filter(|_| changed)
+            .and_then(|config| config.to_bytes().ok());
+        for payload in read.into_iter().flat_map(|read| read.access_units) {
+            units.push_back(Cut {
+                bytes: 0,
+                payload,
+                samples,
+                rate,
+                config: told.take(),
+            });
+        }
+        match units.back_mut() {
+            Some(last) => last.bytes = frame.data.len(),
+            // A damaged element, or one before the first config.
+            None => units.push_back(Cut {
+                bytes: frame.data.len(),
+                payload: Bytes::new(),
+                samples,
+                rate,
+                config: None,
+            }),
+        }
+    }
 }
 
 /// The next sync frame with the dependent ones behind it, which play together with it (ETSI TS 102

@@ -38,6 +38,7 @@ impl Reader {
             Carriage::H264 => video(CodecId::H264),
             Carriage::H265 => video(CodecId::H265),
             Carriage::AacAdts => audio(AudioReader::adts(), CodecId::Aac),
+            Carriage::AacLatm => audio(AudioReader::latm(), CodecId::Aac),
             Carriage::MpegAudio => audio(AudioReader::mpeg(), CodecId::Mp3),
             Carriage::Ac3 => audio(AudioReader::ac3(), CodecId::Ac3),
             Carriage::Eac3 => audio(AudioReader::ac3(), CodecId::Eac3),
@@ -45,7 +46,7 @@ impl Reader {
             Carriage::Id3 => data(Wrapping::None, CodecId::Id3),
             Carriage::KlvAsynchronous => data(Wrapping::None, CodecId::Klv),
             Carriage::KlvSynchronous => data(Wrapping::Cells, CodecId::Klv),
-            Carriage::AacLatm | Carriage::Scte35 => return None,
+            Carriage::Scte35 => return None,
         })
     }
 

@@ -4,10 +4,11 @@
 use super::nal::{NalStream, Role};
 use crate::demux::timeline::Times;
 use crate::demux::track::Track;
-use crate::packet::RATE;
+use crate::packet::{BODY_SIZE, PACKET_SIZE, RATE};
 use arcly_core::codec::h264::MAX_NAL_UNITS;
 use arcly_core::{CodecId, MediaFrame};
 use bytes::Bytes;
+use memchr::memmem::Finder;
 use std::collections::VecDeque;
 use std::ops::Range;
 
@@ -23,6 +24,8 @@ const MAX_STAMPS: usize = 64;
 #[derive(Debug)]
 pub(crate) struct VideoReader {
     stream: NalStream,
+    /// Finds `00 00 01`.
+    start_code: Finder<'static>,
     /// The open access unit and what follows it.
     buffer: Vec<u8>,
     /// Up to where start codes were looked for.
@@ -51,6 +54,7 @@ impl VideoReader {
     pub(crate) fn new(codec: CodecId) -> Self {
         Self {
             stream: NalStream::new(codec),
+            start_code: Finder::new(&[0, 0, 1]),
             buffer: Vec::new(),
             scanned: 0,
             open: None,
@@ -89,6 +93,14 @@ impl VideoReader {
         self.buffer.extend_from_slice(payload);
     }
 
+    /// Takes whole packets, behind whose headers there is nothing but payload.
+    pub(crate) fn push_packets(&mut self, packets: &[[u8; PACKET_SIZE]]) {
+        self.buffer.reserve(packets.len() * BODY_SIZE);
+        for [_, _, _, _, body @ ..] in packets {
+            self.buffer.extend_from_slice(body);
+        }
+    }
+
     /// The length of the PES packet was known, and this is its end.
     pub(crate) const fn end(&mut self) {
         self.whole = true;
@@ -118,7 +130,7 @@ impl VideoReader {
     /// Finds the NAL units that have been pushed. `ends` says that the last one ends with the buffer.
     fn scan(&mut self, ends: bool, track: &mut Track, out: &mut Vec<MediaFrame>) {
         let mut from = self.scanned;
-        while let Some(found) = find_start_code(self.buffer.get(from..).unwrap_or_default()) {
+        while let Some(found) = self.find(from) {
             let code = from + found;
             if let Some(start) = self.open.replace(code + 3) {
                 self.take(start..code, track, out);
@@ -133,6 +145,12 @@ impl VideoReader {
                 self.take(start..self.buffer.len(), track, out);
             }
         }
+    }
+
+    /// How far behind `from` the next start code stands.
+    fn find(&self, from: usize) -> Option<usize> {
+        self.start_code
+            .find(self.buffer.get(from..).unwrap_or_default())
     }
 
     /// Takes a whole NAL unit.
@@ -255,9 +273,4 @@ impl VideoReader {
             *place = place.saturating_sub(keep);
         }
     }
-}
-
-/// The offset of the first `00 00 01`.
-fn find_start_code(data: &[u8]) -> Option<usize> {
-    memchr::memmem::find(data, &[0, 0, 1])
 }
