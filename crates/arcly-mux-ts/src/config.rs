@@ -37,7 +37,8 @@ impl Default for TsConfig {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Tracks in the program. Default: 16; at most 128 are taken, because a PMT section is below 1 KiB.
+    /// Tracks in the program. Default: 16; at most 128 are taken, and
+    /// as many as a PMT section of 1 KiB holds.
     pub tracks: usize,
     /// Bytes of an access unit. Default: 16 MiB. Output for one takes about 1/40 more, and at most
     /// this is allocated at once.

@@ -1,11 +1,14 @@
-//! MPEG-TS multiplexing for `arcly-core`: frames in, transport packets out (ISO/IEC 13818-1).
+//! MPEG-TS for `arcly-core`, both ways: frames to transport packets and back (ISO/IEC 13818-1).
 //!
 //! * [`TsMuxer`] is a [`Muxer`](arcly_core::mux::Muxer): one endless stream, for files and byte streams.
 //! * [`TsSegmentMuxer`] is a [`SegmentMuxer`](arcly_core::mux::SegmentMuxer): the same stream cut into
 //!   segments that each start with PAT and PMT, for HLS.
 //!
-//! Both carry H.264 and AAC, any number of tracks up to [`Limits::tracks`]. All state machines are free
-//! of I/O and clocks; a refused frame leaves no trace in the output.
+//! * [`TsDemuxer`] is a [`Demuxer`](arcly_core::mux::Demuxer): a stream cut anywhere, frames out.
+//!
+//! They carry H.264, H.265, AAC, Opus, MP3, AC-3, E-AC-3, ID3, SCTE-35 and KLV, any number of tracks up to
+//! [`Limits::tracks`]. All state machines are free of I/O and clocks; a refused frame leaves no trace in
+//! the output.
 //!
 //! ```
 //! use arcly_core::mux::Muxer;

@@ -322,3 +322,29 @@ fn h265_and_eac3() {
         (CodecId::H265, CodecId::Eac3),
     );
 }
+
+#[test]
+fn aac_in_latm_reads_as_in_mp4() {
+    let dir = scratch("latm");
+    let (mp4, ts) = (dir.join("in.mp4"), dir.join("latm.ts"));
+    encode(&mp4, &H264, &["-c:a", "aac"]);
+    let (from, to) = (mp4.to_str().expect("UTF-8"), ts.to_str().expect("UTF-8"));
+    ffmpeg(&[
+        "-y",
+        "-loglevel",
+        "error",
+        "-i",
+        from,
+        "-c",
+        "copy",
+        "-mpegts_flags",
+        "latm",
+        to,
+    ]);
+    let frames = demux(&std::fs::read(&ts).expect("ffmpeg wrote it"), 1_316);
+    let (sound, mp4) = (of_track(&frames, TrackId::AUDIO), samples(&mp4, 1));
+    assert_eq!(sound.len(), mp4.len());
+    for (frame, sample) in sound.iter().zip(&mp4) {
+        assert_eq!(hash(&frame.payload), sample.hash);
+    }
+}

@@ -141,6 +141,11 @@ impl Multiplex {
         self.clock.request_tables();
     }
 
+    /// Whether there is a video track.
+    pub(crate) fn has_video(&self) -> bool {
+        self.tracks.has(MediaKind::Video)
+    }
+
     /// How long the track's last frame took.
     pub(crate) fn frame_duration(&self, kind: MediaKind) -> TimeDelta {
         let of_kind = (0..)

@@ -21,6 +21,8 @@ pub struct TsSegmentMuxer {
     parts: Vec<Bytes>,
     parts_bytes: usize,
     part: Option<Part>,
+    /// Where the last part ended, which is where the next one starts.
+    part_end: Option<Timestamp>,
 }
 
 /// What the open part holds.
@@ -57,12 +59,15 @@ impl TsSegmentMuxer {
             parts: Vec::new(),
             parts_bytes: 0,
             part: None,
+            part_end: None,
         }
     }
 
     fn note_part(&mut self, frame: &MediaFrame) {
+        // On from the part before, even where another frame than announced comes first; not over a break.
+        let start = self.part_end.take().filter(|_| !frame.is_discontinuity());
         let part = self.part.get_or_insert(Part {
-            start: frame.dts,
+            start: start.unwrap_or(frame.dts),
             video_starts_with_key: None,
             lead: frame.kind,
             end: frame.dts,
@@ -70,9 +75,11 @@ impl TsSegmentMuxer {
         if frame.is_video() {
             part.video_starts_with_key
                 .get_or_insert(frame.is_keyframe());
-            part.lead = MediaKind::Video;
         }
-        if frame.kind == part.lead {
+        if frame.is_video() && part.lead != MediaKind::Video {
+            part.lead = MediaKind::Video;
+            part.end = frame.dts;
+        } else if frame.kind == part.lead {
             part.end = part.end.max(frame.dts);
         }
     }
@@ -132,15 +139,20 @@ impl SegmentMuxer for TsSegmentMuxer {
         self.output.take(&mut bytes);
         self.parts_bytes += bytes.iter().map(Bytes::len).sum::<usize>();
         self.parts.extend_from_slice(&bytes);
+        // So that who starts at this part finds the program, too.
+        self.multiplex.request_tables();
         let end = match next {
             Some(next) => next.dts,
             None => part.end + self.multiplex.frame_duration(part.lead),
         };
+        self.part_end = Some(end);
         Some(MuxedPart {
             bytes,
             init: None,
             duration: end.since(part.start).max(TimeDelta::ZERO),
-            independent: part.video_starts_with_key.unwrap_or(true),
+            independent: part
+                .video_starts_with_key
+                .unwrap_or(!self.multiplex.has_video()),
         })
     }
 

@@ -229,7 +229,8 @@ pub fn samples(path: &Path, stream: usize) -> Vec<Sample> {
         "ffmpeg",
         &[
             "-v",
-            "warning",
+            // Below that, ffprobe says of each data track that it has no decoder.
+            "error",
             "-select_streams",
             &stream.to_string(),
             "-show_data_hash",
