@@ -1,20 +1,22 @@
-//! A whole session as a sequence of operations: input cut anywhere, time passing, replies granted or refused, a host that
-//! ends publications. It never panics; events come in order (frames only while published, every publication ends
-//! once); time never goes back within a track; once it has failed it says nothing but its last words.
+//! A whole session as a sequence of operations: input cut anywhere, time passing, replies granted, refused or late, a host
+//! that ends publications and plays. It never panics; events come in order (frames only while published, every publication
+//! and every play ends once); time never goes back within a track; once it has failed it says nothing but its last words.
 
 #![no_main]
 
 use arcly_rtmp::Config;
-use arcly_rtmp::proto::session::{Event, Input, MessageStreamId, Output, ServerSession};
+use arcly_rtmp::proto::session::{Event, Input, MessageStreamId, Output, PlayEnd, ServerSession};
 use arcly_rtmp::proto::status::StatusCode;
 use libfuzzer_sys::fuzz_target;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 struct World {
     session: ServerSession,
     now: Instant,
     publishing: BTreeSet<MessageStreamId>,
+    /// Plays that are asked for or granted, and whether they are granted.
+    playing: BTreeMap<MessageStreamId, bool>,
     last: HashMap<(MessageStreamId, u16), i64>,
     closed: bool,
 }
@@ -55,6 +57,24 @@ impl World {
                     assert!(self.publishing.remove(&stream));
                     self.last.retain(|(other, _), _| *other != stream);
                 }
+                Output::Event(Event::Play(request)) => {
+                    assert!(!self.publishing.contains(&request.stream));
+                    if refuses {
+                        let code = StatusCode::PLAY_STREAM_NOT_FOUND;
+                        self.session
+                            .reject_play(request.stream, code, "no", self.now)
+                            .expect("it was asked for");
+                    } else {
+                        // Granted later, or never.
+                        assert_eq!(self.playing.insert(request.stream, false), None);
+                    }
+                }
+                Output::Event(Event::PlayControl(stream, _)) => {
+                    assert!(self.playing.contains_key(&stream));
+                }
+                Output::Event(Event::PlayEnded(stream)) => {
+                    assert!(self.playing.remove(&stream).is_some());
+                }
                 Output::Event(_) => {}
                 Output::Transmit(bytes) => assert!(!bytes.is_empty() && !self.closed),
                 Output::Timeout(_) => {
@@ -62,7 +82,7 @@ impl World {
                     return;
                 }
                 Output::Close => {
-                    assert!(self.publishing.is_empty());
+                    assert!(self.publishing.is_empty() && self.playing.is_empty());
                     self.closed = true;
                     return;
                 }
@@ -77,10 +97,14 @@ fuzz_target!(|data: &[u8]| {
     handshake[0] = 3;
     #[expect(clippy::disallowed_methods, reason = "an arbitrary origin of time")]
     let now = Instant::now();
+    let mut config = Config::default();
+    // Every other input: players that may wait for the next publisher.
+    config.play_wait = Duration::from_secs(u64::from(data.len() as u8 & 1) * 60);
     let mut world = World {
-        session: ServerSession::new(Config::default(), now),
+        session: ServerSession::new(config, now),
         now,
         publishing: BTreeSet::new(),
+        playing: BTreeMap::new(),
         last: HashMap::new(),
         closed: false,
     };
@@ -105,6 +129,30 @@ fuzz_target!(|data: &[u8]| {
                     .session
                     .end_publish(stream, StatusCode::PUBLISH_IDLE, "idle");
             }
+            2 => {
+                let stream = MessageStreamId(u32::from(*argument));
+                let waits = world.playing.get(&stream) == Some(&false);
+                assert_eq!(world.session.accept_play(stream).is_ok(), waits);
+                if waits {
+                    world.playing.insert(stream, true);
+                }
+            }
+            3 => {
+                let stream = MessageStreamId(u32::from(*argument >> 2));
+                let end = [
+                    PlayEnd::Unpublished,
+                    PlayEnd::TooSlow,
+                    PlayEnd::NoSupportedTrack,
+                    PlayEnd::ByHost,
+                ][usize::from(*argument & 3)];
+                let waits = world.session.end_play(stream, end, world.now);
+                if waits {
+                    world.playing.insert(stream, false);
+                } else if world.playing.get(&stream) == Some(&true) {
+                    world.playing.remove(&stream);
+                }
+            }
+            4 => world.session.sent(usize::from(*argument) << 24),
             _ => {
                 let length = (usize::from(*argument) * 4).min(rest.len());
                 let (bytes, tail) = rest.split_at(length);

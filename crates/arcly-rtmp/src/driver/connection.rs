@@ -374,6 +374,7 @@ impl Connection {
         }
         let result = self.session.handle_input(Input::Timeout, now);
         self.note(result);
+        self.end_vain_plays();
         Ok(())
     }
 

@@ -374,7 +374,7 @@ impl Connection {
                 self.plays.remove(index);
             }
         }
-        if end != PlayEnd::Unpublished {
+        if !matches!(end, PlayEnd::Unpublished | PlayEnd::NoSupportedTrack) {
             self.failure
                 .get_or_insert(ConnectionError::PlayEnded { key, end });
             self.session.hang_up();
@@ -410,6 +410,20 @@ impl Connection {
                     viewer.restart();
                 }
             }
+        }
+    }
+
+    /// Ends plays whose stream has turned out to have nothing for the player: its tracks were not known when it came.
+    pub(super) fn end_vain_plays(&mut self) {
+        let vain = |play: &Play| match &play.state {
+            State::Playing(viewer) => {
+                let stream = viewer.session.handle().metadata();
+                matches!(play.accepts.misses(&stream), Misses::Everything(_))
+            }
+            State::Joining(_) => false,
+        };
+        while let Some(index) = self.plays.iter().position(vain) {
+            self.end_play(index, PlayEnd::NoSupportedTrack);
         }
     }
 
