@@ -10,6 +10,7 @@ use arcly_core::codec::vpc::{VpCodec, VpConfig};
 use arcly_core::codec::vvc::VvcDecoderConfig;
 use arcly_core::{CodecId, MediaFrame, TrackId};
 use arcly_rtmp::Config;
+use arcly_rtmp::amf0::Value;
 use arcly_rtmp::proto::capabilities::Capabilities;
 use arcly_rtmp::proto::session::Event;
 use support::*;
@@ -64,6 +65,28 @@ fn announced(harness: &Harness) -> Capabilities {
         _ => None,
     });
     connect.expect("a connect")
+}
+
+/// Enhanced RTMP v2, "Enhancing NetConnection connect Command": the properties stand in the first object of the reply.
+#[test]
+fn who_speaks_of_enhanced_rtmp_is_answered_in_it() {
+    let reply = |capture: &[u8]| {
+        let harness = replay(capture);
+        let result = commands(&harness)[0].clone();
+        assert_eq!(result.name, "_result");
+        result.object
+    };
+    let enhanced = reply(include_bytes!("captures/ffmpeg-9.0-vvc.bin"));
+    let list = enhanced.get("fourCcList").and_then(Value::elements);
+    assert!(list.is_some_and(|list| list.contains(&"vvc1".into())));
+    let flags = enhanced
+        .get("audioFourCcInfoMap")
+        .and_then(|map| map.get("Opus"));
+    assert_eq!(flags, Some(&Value::Number(4.0)), "CanForward");
+    // Multitrack, ModEx, TimestampNanoOffset.
+    assert_eq!(enhanced.get("capsEx"), Some(&Value::Number(14.0)));
+    let plain = reply(include_bytes!("captures/ffmpeg-5.1.bin"));
+    assert!(plain.get("fmsVer").is_some() && plain.get("capsEx").is_none());
 }
 
 #[test]
