@@ -184,7 +184,13 @@ async fn keep_pace(pacer: Arc<Pacer>, mut tick: Tick) -> Infallible {
         return std::future::pending().await;
     }
     loop {
-        let due = connection::now() + SAMPLE_EVERY;
+        // Without viewers there is nothing to pace: the server rests.
+        let every = if pacer.has_viewers() {
+            SAMPLE_EVERY
+        } else {
+            20 * SAMPLE_EVERY
+        };
+        let due = connection::now() + every;
         tokio::time::sleep_until(due.into()).await;
         if pacer.has_viewers() {
             pacer.set(tick.sample(connection::now().saturating_duration_since(due)));
