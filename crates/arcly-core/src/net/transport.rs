@@ -11,8 +11,8 @@ use tokio::net::TcpStream;
 ///
 /// With that a driver reads into a buffer that all its connections share, and holds none while it waits. A plain
 /// transport costs one predictable branch a call. TLS keeps what it has encrypted and the socket has not taken, 64 KiB at
-/// most: a driver that has written all it had waits with [`flush`](Self::flush), or goes on calling
-/// [`try_flush`](Self::try_flush) after [`writable`](Self::writable) while it says [`io::ErrorKind::WouldBlock`].
+/// most: a driver that has written all it had goes on calling [`try_flush`](Self::try_flush) after [`writable`](Self::writable) while
+/// it says [`io::ErrorKind::WouldBlock`].
 ///
 /// It also is [`AsyncRead`] and [`AsyncWrite`], for those who want streams.
 #[derive(Debug)]
