@@ -6,6 +6,7 @@ use arcly_core::{CodecId, MediaFrame};
 use arcly_rtmp::amf0::Value;
 use arcly_rtmp::flv::{TagForm, TagWriter};
 use arcly_rtmp::proto::client::{ClientConfig, End, Event, HandshakeKind, Input, Purpose, Stage};
+use arcly_rtmp::proto::control::{Control, UserControl};
 use arcly_rtmp::proto::message::type_id;
 use arcly_rtmp::proto::session::{self, ServerSession};
 use arcly_rtmp::proto::status::StatusCode;
@@ -499,4 +500,27 @@ proptest! {
         }
         prop_assert_eq!(client.closed, client.error.is_some() || client.end().is_some());
     }
+}
+
+#[test]
+fn what_comes_is_acknowledged_by_the_servers_window_and_pings_are_answered() {
+    let mut client = Client::asking(Purpose::Play);
+    client.send(&[Control::WindowAckSize(20_000).to_message()]);
+    client.sent.clear();
+    client.send(&[media(type_id::SHARED_OBJECT_AMF0, 0, &[0; 10_000])]);
+    assert!(client.sent.is_empty(), "not yet: {:?}", client.sent);
+    client.send(&[media(type_id::SHARED_OBJECT_AMF0, 0, &[0; 10_000])]);
+    assert_eq!(
+        client.sent.get(7),
+        Some(&type_id::ACKNOWLEDGEMENT),
+        "{:?}",
+        client.sent
+    );
+    client.sent.clear();
+    client.send(&[Control::User(UserControl::PingRequest(7)).to_message()]);
+    assert!(
+        client.sent.ends_with(&[0, 7, 0, 0, 0, 7]),
+        "{:?}",
+        client.sent
+    );
 }
