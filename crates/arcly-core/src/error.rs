@@ -134,6 +134,33 @@ pub enum StreamError {
 }
 
 impl StreamError {
+    /// The error's lower-case name, for labels of metrics: one of few, whatever the error says.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::StreamAlreadyPublishing { .. } => "already-publishing",
+            Self::PublisherLimitReached { .. } => "publisher-limit",
+            Self::StreamNotFound(_) => "stream-not-found",
+            Self::AppNotFound(_) => "app-not-found",
+            Self::AppAlreadyExists(_) => "app-already-exists",
+            Self::Unauthorized { .. } => "unauthorized",
+            Self::InvalidKey { .. } => "invalid-name",
+            Self::SessionEnded { .. } => "session-ended",
+            Self::NotPublisher(_) => "not-publisher",
+            Self::TrackKindChanged { .. } => "track-kind-changed",
+            Self::CodecKindMismatch { .. } => "codec-kind-mismatch",
+            Self::LimitExceeded { .. } => "limit-exceeded",
+            Self::ShuttingDown => "shutting-down",
+            Self::StorageNotFound(_)
+            | Self::StorageExists(_)
+            | Self::InvalidObjectName { .. }
+            | Self::Storage { .. } => "storage",
+            Self::Mux(_) => "mux",
+            Self::Io { .. } => "io",
+            Self::Protocol { .. } => "protocol",
+        }
+    }
+
     /// An input/output error with what was being done.
     #[must_use]
     pub fn io(context: impl Into<String>, source: std::io::Error) -> Self {

@@ -133,7 +133,9 @@ pub enum EventKind {
         protocol: String,
         /// The publisher's address.
         peer: Option<SocketAddr>,
-        /// Why.
+        /// Why, as a name: [`StreamError::name`](crate::StreamError::name).
+        cause: &'static str,
+        /// Why, in words.
         error: String,
     },
     /// The tracks of a stream, or what is known of them, changed: a track appeared, or brought a new codec config.
@@ -167,7 +169,9 @@ pub enum EventKind {
         protocol: String,
         /// The viewer's address.
         peer: Option<SocketAddr>,
-        /// Why.
+        /// Why, as a name: [`StreamError::name`](crate::StreamError::name).
+        cause: &'static str,
+        /// Why, in words.
         error: String,
     },
     /// A reader of a stream fell behind and missed frames.
@@ -231,7 +235,10 @@ pub enum EventKind {
         protocol: String,
         /// The peer's address.
         peer: SocketAddr,
-        /// Why.
+        /// Why, as a name from the code, of which there are few: [`ConnectionRefusal::name`](crate::ConnectionRefusal::name), or the
+        /// protocol's own.
+        cause: &'static str,
+        /// Why, in words.
         reason: String,
     },
     /// A protocol worker ended with an error; its siblings are wound down.

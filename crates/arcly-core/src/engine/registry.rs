@@ -243,6 +243,7 @@ impl Engine {
             key: request.key.for_report(),
             protocol: request.protocol.clone(),
             peer: request.peer,
+            cause: error.name(),
             error: error.to_string(),
         });
     }
@@ -281,6 +282,7 @@ impl PublishRegistry for Engine {
                     key: request.key.for_report(),
                     protocol: request.protocol.clone(),
                     peer: request.peer,
+                    cause: error.name(),
                     error: error.to_string(),
                 });
             })?;

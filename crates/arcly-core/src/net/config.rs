@@ -30,6 +30,18 @@ pub enum ConnectionRefusal {
     },
 }
 
+impl ConnectionRefusal {
+    /// The refusal's lower-case name, for labels of metrics.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::TooManyConnections { .. } => "too-many-connections",
+            Self::TooManyFromAddress { .. } => "too-many-from-address",
+            Self::HandshakeTimeout { .. } => "handshake-timeout",
+        }
+    }
+}
+
 impl fmt::Display for ConnectionRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -105,6 +105,7 @@ fn refused(ctx: &IngestContext, peer: SocketAddr, error: &impl ToString) {
     ctx.emit(EventKind::ConnectionRefused {
         protocol,
         peer,
+        cause: "tls",
         reason,
     });
 }

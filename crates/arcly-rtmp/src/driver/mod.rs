@@ -158,6 +158,7 @@ impl InboundProtocol for RtmpServer {
                 ctx.emit(EventKind::ConnectionRefused {
                     protocol,
                     peer,
+                    cause: refusal.name(),
                     reason,
                 });
             });
