@@ -46,7 +46,7 @@ pub mod flv;
 mod limits;
 pub mod proto;
 
-pub use client::{Backoff, RelayStatus, RtmpPull, RtmpPush};
+pub use client::{Backoff, RelayStatus, RelayTraffic, RtmpPull, RtmpPush};
 pub use config::Config;
 pub use driver::RtmpServer;
 pub use error::{Error, Fault, Location, Result};

@@ -1,6 +1,7 @@
 //! One connection of a client: its transport and its session.
 
 use super::failure::Failure;
+use super::traffic::RelayTraffic;
 use crate::proto::client::{ClientSession, Event, Input, Output};
 use arcly_core::Transport;
 use bytes::{Buf, Bytes};
@@ -31,6 +32,7 @@ pub(super) struct Link {
     blocked_since: Option<Instant>,
     deadline: Instant,
     write_timeout: Duration,
+    traffic: RelayTraffic,
 }
 
 /// What a link has to say.
@@ -47,6 +49,7 @@ impl Link {
         transport: Transport,
         session: ClientSession,
         write_timeout: Duration,
+        traffic: RelayTraffic,
     ) -> Self {
         Self {
             transport,
@@ -57,6 +60,7 @@ impl Link {
             blocked_since: None,
             deadline: now(),
             write_timeout,
+            traffic,
         }
     }
 
@@ -138,6 +142,7 @@ impl Link {
         match self.transport.try_read(&mut self.buffer) {
             Ok(0) => Err(Failure::ClosedByServer(self.session.stage())),
             Ok(length) => {
+                self.traffic.add_received(length);
                 let bytes = self.buffer.get(..length).unwrap_or_default();
                 Ok(self.session.handle_input(Input::Receive(bytes), now())?)
             }
@@ -181,6 +186,7 @@ impl Link {
             if written == 0 {
                 return Err(io::ErrorKind::WriteZero.into());
             }
+            self.traffic.add_sent(written);
             self.blocked_since = None;
             self.unflushed = true;
             while let Some(first) = self.outbox.front_mut() {

@@ -32,8 +32,10 @@ mod push;
 mod push_queue;
 mod relay;
 mod status;
+mod traffic;
 
 pub use backoff::Backoff;
 pub use pull::RtmpPull;
 pub use push::RtmpPush;
 pub use status::RelayStatus;
+pub use traffic::RelayTraffic;

@@ -5,6 +5,7 @@ use super::dial::Dialer;
 use super::failure::Failure;
 use super::link::{Link, Progress, now};
 use super::status::RelayStatus;
+use super::traffic::RelayTraffic;
 use crate::proto::capabilities::Capabilities;
 use crate::proto::client::{ClientConfig, ClientSession, End, Event, Purpose, RtmpUrl};
 use arcly_core::health::Health;
@@ -31,6 +32,7 @@ pub(super) struct Relay {
     pub(super) backoff: Backoff,
     pub(super) wall: TimeSource,
     status: watch::Sender<RelayStatus>,
+    pub(super) traffic: RelayTraffic,
 }
 
 /// A connection on which publishing or playing has been granted.
@@ -58,6 +60,7 @@ impl Relay {
             backoff: Backoff::default(),
             wall: TimeSource::system(),
             status: watch::Sender::new(RelayStatus::Stopped),
+            traffic: RelayTraffic::default(),
         }
     }
 
@@ -142,7 +145,8 @@ impl Relay {
             let mut session =
                 ClientSession::new(self.config.clone(), &url, purpose, random_u64(), now());
             session.authenticate(&answer);
-            let mut link = Link::new(transport, session, self.config.limits.write_timeout);
+            let timeout = self.config.limits.write_timeout;
+            let mut link = Link::new(transport, session, timeout, self.traffic.clone());
             match granted(&mut link).await {
                 Ok(capabilities) => {
                     return Ok(Opened {
@@ -218,6 +222,12 @@ macro_rules! relay_settings {
         pub fn time_source(mut self, wall: arcly_core::TimeSource) -> Self {
             self.relay.wall = wall;
             self
+        }
+
+        /// The bytes that went over, counted as they do.
+        #[must_use]
+        pub fn traffic(&self) -> $crate::RelayTraffic {
+            self.relay.traffic.clone()
         }
 
         /// How it stands, now and as it changes.

@@ -13,7 +13,8 @@
 //!
 //! The response body is [`file_header`], then the slices of [`FlvPacket::tag`] for each packet, preamble included. Where a
 //! viewer missed something ([`Delivery::skipped`](arcly_core::Delivery::skipped) is not 0) nothing more is to be done:
-//! sequence headers and metadata may come again in the middle of a file.
+//! sequence headers and metadata may come again in the middle of a file. [`Shedding`] says what a viewer goes without whose socket is
+//! full.
 //!
 //! ```
 //! use arcly_core::{PlaySession, StartAt};
@@ -36,10 +37,12 @@
 mod accepts;
 mod packager;
 mod packet;
+mod shedding;
 
 pub use accepts::{Accepts, Misses};
 pub use packager::{FlvPackager, FlvVariant};
 pub use packet::{FlvPacket, MESSAGE_STREAM};
+pub use shedding::Shedding;
 
 use bytes::Bytes;
 

@@ -108,7 +108,11 @@ impl FlvPackager {
             ..
         } = self;
         // What has no place in this form is left out; whether that leaves anything is for the viewer to say.
-        let _ = writer.write(frame, &mut |tag: Tag| {
+        let _ = writer.write(frame, &mut |mut tag: Tag| {
+            if tag.kind == TagKind::Script && tag.config {
+                // ffmpeg takes an `onMetaData` with any other time for the first line of a subtitle track.
+                tag.timestamp = 0;
+            }
             let Some(packet) = FlvPacket::new(&tag, frame.dts, variant.chunk_size) else {
                 return;
             };

@@ -1,0 +1,82 @@
+//! What a viewer that falls behind goes without.
+
+use super::FlvPacket;
+use arcly_core::{RenditionSubscription, TimeDelta};
+use std::time::Duration;
+
+/// Decides what one viewer goes without: first pictures that no other refers to, then all up to the newest keyframe, so that what it
+/// gets always decodes. It may start far behind the newest picture, at a keyframe; only what it loses beyond that counts.
+#[derive(Clone, Copy, Debug)]
+pub struct Shedding {
+    shed_after: TimeDelta,
+    skip_after: TimeDelta,
+    /// How far behind it was where it was closest.
+    closest: TimeDelta,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shed {
+    Nothing,
+    Disposable,
+    ToKeyframe,
+}
+
+impl Shedding {
+    /// For a viewer that starts: as [`shed_after`](crate::Config::shed_after) and [`skip_after`](crate::Config::skip_after) say.
+    #[must_use]
+    pub fn new(shed_after: Duration, skip_after: Duration) -> Self {
+        let delta = |duration: Duration| {
+            TimeDelta::from_millis(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX))
+        };
+        Self {
+            shed_after: delta(shed_after),
+            skip_after: delta(skip_after),
+            closest: TimeDelta::from_millis(i64::MAX),
+        }
+    }
+
+    /// To be called before packets are taken for a viewer whose socket did not take all that came before. Puts it on the newest
+    /// keyframe where it is too far behind; says whether the [disposable](FlvPacket::is_disposable) packets that are taken next are to be
+    /// left out.
+    pub fn congested(&mut self, packets: &mut RenditionSubscription<FlvPacket>) -> bool {
+        match self.decide(packets.backlog()) {
+            Shed::Nothing => false,
+            Shed::Disposable => true,
+            // Where there is no newer keyframe, what no picture refers to is left out until there is.
+            Shed::ToKeyframe => packets.skip_to_newest_sync() == 0,
+        }
+    }
+
+    /// The decision for a viewer that is `backlog` behind the newest picture.
+    fn decide(&mut self, backlog: TimeDelta) -> Shed {
+        self.closest = self.closest.min(backlog);
+        let lost = backlog - self.closest;
+        if lost > self.skip_after {
+            Shed::ToKeyframe
+        } else if lost > self.shed_after {
+            Shed::Disposable
+        } else {
+            Shed::Nothing
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_disposable_pictures_go_then_the_rest_of_the_gop() {
+        let mut shedding = Shedding::new(Duration::from_millis(500), Duration::from_millis(2_000));
+        let mut at = |millis| shedding.decide(TimeDelta::from_millis(millis));
+        // It starts four seconds back, at a keyframe, and catches up.
+        assert_eq!(at(4_000), Shed::Nothing);
+        assert_eq!(at(4_500), Shed::Nothing);
+        assert_eq!(at(4_501), Shed::Disposable);
+        assert_eq!(at(6_001), Shed::ToKeyframe);
+        assert_eq!(at(100), Shed::Nothing);
+        assert_eq!(at(600), Shed::Nothing);
+        assert_eq!(at(601), Shed::Disposable);
+        assert_eq!(at(2_101), Shed::ToKeyframe);
+    }
+}
