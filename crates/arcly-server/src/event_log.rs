@@ -20,6 +20,17 @@ pub(crate) fn log(event: &Event) {
         } => {
             info!("{key}: published by {protocol} from {}", from(*peer));
         }
+        EventKind::PublishInterrupted { key, reason, .. } => {
+            info!("{key}: interrupted, {reason}; waiting for the publisher to come back");
+        }
+        EventKind::PublishResumed {
+            key,
+            protocol,
+            peer,
+            ..
+        } => {
+            info!("{key}: resumed by {protocol} from {}", from(*peer));
+        }
         EventKind::PublishEnded {
             key,
             reason,
@@ -34,6 +45,7 @@ pub(crate) fn log(event: &Event) {
             protocol,
             peer,
             error,
+            ..
         } => {
             warn!(
                 "{key}: publishing by {protocol} from {} refused: {error}",
@@ -55,6 +67,7 @@ pub(crate) fn log(event: &Event) {
             protocol,
             peer,
             error,
+            ..
         } => {
             debug!(
                 "{key}: playing by {protocol} from {} refused: {error}",

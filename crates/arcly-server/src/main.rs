@@ -1,14 +1,17 @@
 //! `arcly`: the turnkey live-streaming server.
 
-#![warn(clippy::indexing_slicing)]
+#![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
 mod config;
 mod demo;
 mod event_log;
 mod http;
+mod listeners;
 mod logging;
 mod metrics;
+mod relay;
 mod server;
+mod tls;
 mod welcome;
 
 use clap::Parser as _;
@@ -31,6 +34,8 @@ fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
     let check_only = flags.check_config;
     let config = Config::load(flags)?;
     if check_only {
+        let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+        runtime.block_on(tls::load(&config))?;
         write!(std::io::stdout(), "{}", toml::to_string(&config)?)?;
         return Ok(());
     }

@@ -2,6 +2,7 @@
 
 mod current;
 
+use crate::relay::Relays;
 use arcly_stream::bus::StreamHandle;
 use arcly_stream::observe::{Event, EventKind, SessionId};
 use arcly_stream::prelude::Engine;
@@ -23,10 +24,12 @@ pub(crate) struct Metrics {
     events: Family<ByEvent, Counter>,
     publishes_started: Family<ByProtocol, Counter>,
     publishes_ended: Family<ByReason, Counter>,
-    publishes_refused: Family<ByProtocol, Counter>,
+    publishes_interrupted: Counter,
+    publishes_resumed: Counter,
+    publishes_refused: Family<ByCause, Counter>,
     plays_started: Family<ByProtocol, Counter>,
-    plays_refused: Family<ByProtocol, Counter>,
-    connections_refused: Family<ByProtocol, Counter>,
+    plays_refused: Family<ByCause, Counter>,
+    connections_refused: Family<ByCause, Counter>,
     frames_skipped: Counter,
     recorded_bytes: Counter,
     http_responses: Family<ByCode, Counter>,
@@ -41,6 +44,13 @@ struct ByEvent {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByProtocol {
     protocol: String,
+}
+
+/// A refusal: of which protocol, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByCause {
+    protocol: String,
+    reason: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -66,7 +76,17 @@ impl Metrics {
         let by = |protocol: &String| ByProtocol {
             protocol: protocol.clone(),
         };
+        let refused = |protocol: &String, reason| ByCause {
+            protocol: protocol.clone(),
+            reason,
+        };
         match &event.kind {
+            EventKind::PublishInterrupted { .. } => {
+                self.publishes_interrupted.inc();
+            }
+            EventKind::PublishResumed { .. } => {
+                self.publishes_resumed.inc();
+            }
             EventKind::PublishStarted { protocol, .. } => {
                 count(&self.publishes_started, by(protocol));
             }
@@ -80,13 +100,21 @@ impl Metrics {
                 count(&self.publishes_ended, ByReason { reason });
                 self.received(|received| received.end(*session, *bytes));
             }
-            EventKind::PublishRefused { protocol, .. } => {
-                count(&self.publishes_refused, by(protocol));
+            EventKind::PublishRefused {
+                protocol, cause, ..
+            } => {
+                count(&self.publishes_refused, refused(protocol, cause));
             }
             EventKind::PlayStarted { protocol, .. } => count(&self.plays_started, by(protocol)),
-            EventKind::PlayRefused { protocol, .. } => count(&self.plays_refused, by(protocol)),
-            EventKind::ConnectionRefused { protocol, .. } => {
-                count(&self.connections_refused, by(protocol));
+            EventKind::PlayRefused {
+                protocol, cause, ..
+            } => {
+                count(&self.plays_refused, refused(protocol, cause));
+            }
+            EventKind::ConnectionRefused {
+                protocol, cause, ..
+            } => {
+                count(&self.connections_refused, refused(protocol, cause));
             }
             EventKind::SubscriberLagged { skipped, .. } => {
                 self.frames_skipped.inc_by(*skipped);
@@ -121,8 +149,18 @@ impl Metrics {
             self.publishes_ended.clone(),
         );
         registry.register(
+            "arcly_publishes_interrupted",
+            "Publishers that went away from a stream that waited for them",
+            self.publishes_interrupted.clone(),
+        );
+        registry.register(
+            "arcly_publishes_resumed",
+            "Streams that a publisher took up again, or took over",
+            self.publishes_resumed.clone(),
+        );
+        registry.register(
             "arcly_publishes_refused",
-            "Publishes that were refused, by protocol",
+            "Publishes that were refused, by protocol and reason",
             self.publishes_refused.clone(),
         );
         registry.register(
@@ -132,12 +170,12 @@ impl Metrics {
         );
         registry.register(
             "arcly_plays_refused",
-            "Plays that were refused, by protocol",
+            "Plays that were refused, by protocol and reason",
             self.plays_refused.clone(),
         );
         registry.register(
             "arcly_connections_refused",
-            "Connections that were refused or closed for misbehaviour, by protocol",
+            "Connections that were refused or closed for misbehaviour, by protocol and reason",
             self.connections_refused.clone(),
         );
         registry.register(
@@ -203,10 +241,16 @@ impl Exposition {
         "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
     /// The counters of `metrics` and the current values of `engine`, with values of their own for at most `max_streams` streams.
-    pub(crate) fn new(metrics: &Metrics, engine: Arc<Engine>, max_streams: usize) -> Self {
+    pub(crate) fn new(
+        metrics: &Metrics,
+        engine: Arc<Engine>,
+        relays: Arc<Relays>,
+        max_streams: usize,
+    ) -> Self {
         let mut registry = metrics.registry();
         registry.register_collector(Box::new(Current {
             engine,
+            relays,
             metrics: metrics.clone(),
             max_streams,
         }));

@@ -1,21 +1,21 @@
 //! Putting the server together, running it, and winding it down.
 
-use crate::config::{Config, Listen, OnTakeover};
+use crate::config::{Config, OnTakeover};
 use crate::demo::Demo;
 use crate::event_log;
 use crate::http::{Access, App, HttpServer, Viewers};
+use crate::listeners::Listeners;
 use crate::metrics::{Exposition, Metrics};
-use crate::welcome::{self, Bound};
+use crate::relay::Relays;
+use crate::{tls, welcome};
 use arcly_stream::mux::hls::HlsConfig;
 use arcly_stream::observe::Event;
 use arcly_stream::prelude::*;
 use arcly_stream::presets::{hls_origin, record_ts, serve_hls};
 use std::error::Error;
 use std::io::Write as _;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
 use tracing::{info, warn};
 
 /// How long recordings may take to be closed.
@@ -27,12 +27,10 @@ pub(crate) async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
     let metrics = Metrics::default();
     let engine = engine(&config, tokens.as_ref(), metrics.clone());
 
+    let tls = tls::load(&config).await?;
     // All ports first: one that is taken is told before anything has happened.
-    let (rtmp, http) = (bind_rtmp(&config).await?, bind_http(&config).await?);
-    let bound = Bound {
-        rtmp: rtmp.as_ref().map(RtmpServer::local_addr),
-        http: http.as_ref().map(TcpListener::local_addr).transpose()?,
-    };
+    let listeners = Listeners::bind(&config, tls.as_ref()).await?;
+    let bound = listeners.bound;
     let storage = match &config.record {
         Some(folder) => Some(open_storage(folder).await?),
         None => None,
@@ -57,23 +55,39 @@ pub(crate) async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
         tokio::spawn(recording)
     });
 
-    let mut protocols: Vec<Box<dyn InboundProtocol>> = Vec::new();
-    if let Some(rtmp) = rtmp {
-        protocols.push(Box::new(rtmp));
-    }
-    if let Some(listener) = http {
-        let app = App {
+    let relays = Relays::new(
+        &config,
+        engine.clone(),
+        tokens.as_ref().map(|tokens| tokens.signer.clone()),
+    );
+    let mut protocols = listeners.rtmp;
+    if listeners.http.is_some() || listeners.https.is_some() {
+        let app = Arc::new(App {
             engine: engine.clone(),
             origin,
             viewers: Viewers::new(engine.clone(), config.limits.hls_viewers),
             access: Access::new(tokens.as_ref().map(|tokens| tokens.authenticator.clone())),
-            exposition: Exposition::new(&metrics, engine.clone(), config.limits.metrics_streams),
+            exposition: Exposition::new(
+                &metrics,
+                engine.clone(),
+                relays.clone(),
+                config.limits.metrics_streams,
+            ),
             metrics,
+            relays: relays.clone(),
             limits: config.limits.clone(),
+            pace: config.rtmp.clone(),
+            play_wait: config.play_wait.0,
             bound,
-        };
-        protocols.push(Box::new(HttpServer::new(listener, Arc::new(app))));
+        });
+        if let Some(listener) = listeners.http {
+            protocols.push(Box::new(HttpServer::new(listener, app.clone())));
+        }
+        if let Some((listener, tls)) = listeners.https.zip(tls.clone()) {
+            protocols.push(Box::new(HttpServer::new(listener, app).tls(tls)));
+        }
     }
+    protocols.extend(relays.protocols());
     if config.demo {
         let app = config
             .app
@@ -86,6 +100,9 @@ pub(crate) async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
 
     let shutdown = CancellationToken::new();
     tokio::spawn(cancel_on_signal(engine.clone(), shutdown.clone()));
+    if let Some(tls) = tls {
+        tokio::spawn(tls::follow(tls, shutdown.clone()));
+    }
     let mut stdout = std::io::stdout();
     // Whoever closed our output still wants a server.
     let _ = writeln!(stdout, "{}", welcome::text(&config, bound)).and_then(|()| stdout.flush());
@@ -149,58 +166,11 @@ fn engine(config: &Config, tokens: Option<&Tokens>, metrics: Metrics) -> Arc<Eng
             .gop_cache_bytes(limits.gop_cache_bytes)
             .max_frame_bytes(limits.frame_bytes)
             .max_tracks(limits.tracks)
+            .publisher_grace(config.publisher_grace.0)
             .takeover(takeover);
         builder = builder.application(app);
     }
     builder.build()
-}
-
-async fn bind_rtmp(config: &Config) -> Result<Option<RtmpServer>, Box<dyn Error>> {
-    let Listen::At(address) = config.rtmp_listen else {
-        return Ok(None);
-    };
-    let server = RtmpServer::bind(address).await.map_err(|error| {
-        let cause = match &error {
-            StreamError::Io { source, .. } => Some(&**source),
-            _ => None,
-        };
-        cannot_listen("RTMP", address, "--rtmp-listen", cause)
-    })?;
-    let tcp = TcpIngestConfig::new("rtmp")
-        .max_connections(config.limits.rtmp_connections)
-        .max_connections_per_ip(config.limits.rtmp_connections_per_ip);
-    Ok(Some(server.tcp_config(tcp)))
-}
-
-async fn bind_http(config: &Config) -> Result<Option<TcpListener>, Box<dyn Error>> {
-    let Listen::At(address) = config.http_listen else {
-        return Ok(None);
-    };
-    let listener = TcpListener::bind(address)
-        .await
-        .map_err(|error| cannot_listen("HTTP", address, "--http-listen", Some(&error)))?;
-    Ok(Some(listener))
-}
-
-/// What to say, and to do, where a port cannot be had.
-fn cannot_listen(
-    what: &str,
-    address: SocketAddr,
-    flag: &str,
-    cause: Option<&std::io::Error>,
-) -> String {
-    let why = match cause.map(std::io::Error::kind) {
-        Some(std::io::ErrorKind::AddrInUse) => {
-            format!("port {} is taken by another program", address.port())
-        }
-        Some(std::io::ErrorKind::PermissionDenied) => {
-            format!("port {} takes more rights", address.port())
-        }
-        _ => cause.map_or_else(|| "it is refused".to_owned(), ToString::to_string),
-    };
-    format!(
-        "cannot listen on {address} for {what}: {why}; choose another one with {flag} ADDR, or {flag} off"
-    )
 }
 
 async fn open_storage(folder: &std::path::Path) -> Result<Arc<FsStorage>, Box<dyn Error>> {

@@ -8,7 +8,9 @@ use std::net::SocketAddr;
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Bound {
     pub(crate) rtmp: Option<SocketAddr>,
+    pub(crate) rtmps: Option<SocketAddr>,
     pub(crate) http: Option<SocketAddr>,
+    pub(crate) https: Option<SocketAddr>,
 }
 
 /// The text.
@@ -33,6 +35,16 @@ pub(crate) fn text(config: &Config, bound: Bound) -> String {
     if let Some(http) = bound.http.map(shown) {
         let _ = writeln!(text, "  watch    http://{http}/{query}");
         let _ = writeln!(text, "           http://{http}/{app}/cam/index.m3u8{query}");
+        let _ = writeln!(text, "           http://{http}/{app}/cam.flv{query}");
+    }
+    if let Some(rtmp) = bound.rtmp.map(shown) {
+        let _ = writeln!(text, "           rtmp://{rtmp}/{app}/cam{query}");
+    }
+    let secure = [("rtmps", bound.rtmps), ("https", bound.https)];
+    for (scheme, address) in secure {
+        if let Some(address) = address.map(shown) {
+            let _ = writeln!(text, "  by TLS   {scheme}://{address}/");
+        }
     }
     text.push_str("  stop     Ctrl-C\n");
     text

@@ -88,7 +88,7 @@ fn health_readiness_and_metrics_are_told() {
         "arcly_ready 1",
         "arcly_publishes_started_total{protocol=\"demo\"} 1",
         "arcly_plays_started_total{protocol=\"hls\"} 1",
-        "arcly_plays_refused_total{protocol=\"hls\"} 1",
+        "arcly_plays_refused_total{protocol=\"hls\",reason=\"app-not-found\"} 1",
         "arcly_stream_viewers{app=\"live\",stream=\"demo\"} 1",
         "arcly_http_responses_total{code=\"404\"} 1",
         "# TYPE arcly_received_bytes counter",

@@ -4,7 +4,7 @@ mod support;
 
 use arcly_stream::auth::{Action, JwtAlgorithm, JwtClaims, JwtSigner};
 use std::time::{Duration, UNIX_EPOCH};
-use support::{Server, publish};
+use support::{Server, publish, tool};
 
 const SECRET: &str = "a secret of 32 bytes at the least";
 
@@ -127,4 +127,69 @@ fn playing_can_be_left_open() {
     assert_eq!(server.get("/live/demo/index.m3u8").status, 200);
     let _refused = publish(&server.rtmp_url("live/cam"), 5);
     server.line(&["live/cam", "refused", "a token is required"]);
+}
+
+#[test]
+fn every_way_to_play_takes_a_token() {
+    let mut server = Server::start(&["--auth-jwt-secret", SECRET, "--demo"]);
+    server.wait_live("live/demo");
+    let right = token(Action::Play, "live/demo");
+    let wrong = [
+        token(Action::Publish, "live/demo"),
+        token(Action::Play, "live/x"),
+        String::new(),
+    ];
+
+    let upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    for headers in ["", upgrade] {
+        let get = |token: &str| {
+            let path = format!("/live/demo.flv?token={token}");
+            let head = format!("GET {path} HTTP/1.1\r\nHost: test\r\n{headers}\r\n");
+            server.raw_until(head.as_bytes(), b"\r\n\r\n")
+        };
+        for wrong in &wrong {
+            let refused = get(wrong);
+            assert_eq!(
+                (refused.status, refused.header("www-authenticate")),
+                (401, Some("Bearer"))
+            );
+        }
+        let played = get(&right);
+        assert_eq!(played.status, if headers.is_empty() { 200 } else { 101 });
+        // RFC 6455, 1.3, for this key.
+        let accept = played.header("sec-websocket-accept");
+        assert_eq!(
+            accept,
+            (!headers.is_empty()).then_some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
+        );
+    }
+    let bearer = format!("Authorization: Bearer {right}\r\n");
+    assert_eq!(
+        server.request("HEAD", "/live/demo.flv", &bearer).status,
+        200
+    );
+    assert_eq!(server.request("HEAD", "/live/demo.flv", "").status, 401);
+
+    let play = |token: &str| {
+        tool("ffprobe")
+            .args([
+                "-v",
+                "error",
+                "-show_entries",
+                "stream=codec_name",
+                "-of",
+                "csv=p=0",
+            ])
+            .arg(server.rtmp_url(&format!("live/demo?token={token}")))
+            .output()
+            .expect("it starts")
+    };
+    for wrong in &wrong {
+        let refused = play(wrong);
+        assert!(!refused.status.success());
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(said.contains("not authorised"), "{said}");
+    }
+    let played = play(&right);
+    assert_eq!(String::from_utf8_lossy(&played.stdout).trim(), "h264\naac");
 }

@@ -28,6 +28,7 @@
 //! | `ts` | [`mux::ts`]: MPEG-TS |
 //! | `fmp4` | [`mux::fmp4`]: CMAF segments and fragmented MP4 |
 //! | `hls` | [`mux::hls`]: HLS packaging |
+//! | `tls` | `net::tls`: TLS with certificates that reload; with `rtmp`, RTMPS |
 //! | `codec` | `codec`: bitstream parsers; fills stream metadata |
 //! | `auth-jwt` | [`auth::JwtAuthenticator`](auth): signed tokens |
 //! | `full` | all of these |
@@ -101,10 +102,12 @@ pub mod observe {
     };
 }
 
-/// The accept loop that TCP protocols share.
+/// The accept loop that TCP protocols share, and TLS.
 pub mod net {
+    #[cfg(feature = "tls")]
+    pub use arcly_core::net::tls;
     pub use arcly_core::{
-        ConnectionRefusal, Handshake, RefusalHook, TcpConnection, TcpIngestConfig,
+        ConnectionRefusal, Handshake, RefusalHook, TcpConnection, TcpIngestConfig, Transport,
         run_tcp_ingest_server,
     };
 }

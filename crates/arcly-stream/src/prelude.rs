@@ -17,4 +17,4 @@ pub use arcly_core::{JwtAlgorithm, JwtAuthenticator, JwtClaims, JwtKey, JwtSigne
 #[cfg(feature = "hls")]
 pub use arcly_mux_hls::{HlsConfig, HlsOrigin};
 #[cfg(feature = "rtmp")]
-pub use arcly_rtmp::RtmpServer;
+pub use arcly_rtmp::{RtmpPull, RtmpPush, RtmpServer};

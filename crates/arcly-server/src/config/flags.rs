@@ -1,10 +1,10 @@
 //! The command line and the environment.
 
-use super::{Listen, OnTakeover, Secret, Span};
+use super::{Listen, OnTakeover, Pause, Secret, Span};
 use clap::Parser;
 use std::path::PathBuf;
 
-/// A live-streaming server: publish with RTMP, watch with HLS.
+/// A live-streaming server: publish with RTMP, watch with HLS, RTMP or HTTP-FLV.
 ///
 /// Without arguments it serves application "live", with RTMP on port 1935 and HTTP on port 8080. Each option can be set by its flag, by its
 /// environment variable, or in a TOML file under the flag's name with underscores; the first of these that is set counts.
@@ -19,13 +19,29 @@ pub(crate) struct Flags {
     #[arg(long)]
     pub(crate) check_config: bool,
 
-    /// Where RTMP publishers connect, or "off" [default: 0.0.0.0:1935]
+    /// Where RTMP publishers and players connect, or "off" [default: 0.0.0.0:1935]
     #[arg(long, value_name = "ADDR", env = "ARCLY_RTMP_LISTEN")]
     pub(super) rtmp_listen: Option<Listen>,
 
-    /// Where the page, HLS, the API and metrics are served, or "off" [default: 0.0.0.0:8080]
+    /// Where those connect that speak RTMP over TLS, or "off" [default: 0.0.0.0:1936 with a certificate, else off]
+    #[arg(long, value_name = "ADDR", env = "ARCLY_RTMPS_LISTEN")]
+    pub(super) rtmps_listen: Option<Listen>,
+
+    /// Where the page, HLS, HTTP-FLV, the API and metrics are served, or "off" [default: 0.0.0.0:8080]
     #[arg(long, value_name = "ADDR", env = "ARCLY_HTTP_LISTEN")]
     pub(super) http_listen: Option<Listen>,
+
+    /// Where the same is served by HTTPS, or "off" [default: 0.0.0.0:8443 with a certificate, else off]
+    #[arg(long, value_name = "ADDR", env = "ARCLY_HTTPS_LISTEN")]
+    pub(super) https_listen: Option<Listen>,
+
+    /// The TLS certificate with its chain, in PEM; read again when it changes, and on SIGHUP
+    #[arg(long, value_name = "FILE", env = "ARCLY_TLS_CERT")]
+    pub(super) tls_cert: Option<PathBuf>,
+
+    /// The certificate's private key, in PEM
+    #[arg(long, value_name = "FILE", env = "ARCLY_TLS_KEY")]
+    pub(super) tls_key: Option<PathBuf>,
 
     /// An application, the first part of a stream's name; can be given several times [default: live]
     #[arg(long, value_name = "NAME", env = "ARCLY_APP", value_delimiter = ',')]
@@ -46,6 +62,14 @@ pub(crate) struct Flags {
     /// Whether who publishes a stream that is live already is refused, or replaces who is there [default: refuse]
     #[arg(long, value_name = "refuse|replace", env = "ARCLY_TAKEOVER")]
     pub(super) takeover: Option<OnTakeover>,
+
+    /// Let a stream outlive its publisher for this long: one that comes back in time keeps its viewers [default: 0s]
+    #[arg(long, value_name = "TIME", env = "ARCLY_PUBLISHER_GRACE")]
+    pub(super) publisher_grace: Option<Pause>,
+
+    /// Let players by RTMP and HTTP-FLV wait this long for a stream that is not live [default: 0s]
+    #[arg(long, value_name = "TIME", env = "ARCLY_PLAY_WAIT")]
+    pub(super) play_wait: Option<Pause>,
 
     /// Record all streams into this folder, as MPEG-TS files
     #[arg(long, value_name = "DIR", env = "ARCLY_RECORD")]

@@ -11,6 +11,14 @@ pub(crate) struct Limits {
     pub(crate) rtmp_connections: usize,
     /// RTMP connections at a time from one IPv4 address or IPv6 /64.
     pub(crate) rtmp_connections_per_ip: usize,
+    /// Streams that one RTMP connection may play, or wait for, at once.
+    pub(crate) rtmp_plays: usize,
+    /// Bytes a second that are read from one RTMP connection; twice as many in a burst; 0: any number.
+    pub(crate) rtmp_bytes_per_second: u64,
+    /// Commands and control messages a second of one RTMP connection; twice as many in a burst.
+    pub(crate) rtmp_commands_per_second: u32,
+    /// For how long an RTMP peer may take nothing of what is sent.
+    pub(crate) rtmp_write_timeout: Span,
     /// HTTP connections at a time. Each takes a file descriptor and some 20 KiB.
     pub(crate) http_connections: usize,
     /// HTTP connections at a time from one IPv4 address or IPv6 /64. Raise it behind a reverse proxy.
@@ -39,9 +47,14 @@ pub(crate) struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
+        let rtmp = arcly_stream::protocol::rtmp::Limits::default();
         Self {
             rtmp_connections: 4_096,
             rtmp_connections_per_ip: 256,
+            rtmp_plays: rtmp.plays,
+            rtmp_bytes_per_second: rtmp.bytes_per_second,
+            rtmp_commands_per_second: rtmp.commands_per_second,
+            rtmp_write_timeout: Span(rtmp.write_timeout),
             http_connections: 4_096,
             http_connections_per_ip: 256,
             http_head_bytes: 32 << 10,

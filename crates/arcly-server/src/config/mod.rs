@@ -3,30 +3,48 @@
 mod file;
 mod flags;
 mod limits;
+mod relay;
+mod rtmp;
+#[cfg(test)]
+mod tests;
 mod value;
 
 pub(crate) use flags::Flags;
 pub(crate) use limits::Limits;
-pub(crate) use value::{Listen, OnTakeover, Secret, Span};
+pub(crate) use relay::Relay;
+pub(crate) use rtmp::Rtmp;
+pub(crate) use value::{Listen, OnTakeover, Pause, Secret, Span};
 
 use file::File;
 use serde::Serialize;
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Names that URLs of the server begin with, and that no application can have.
 const RESERVED_APPS: &[&str] = &["api", "assets"];
+
+/// The longest that players may be let wait: each of them holds a connection.
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
 /// The settings of a server, complete. Serialised, it is a TOML file that sets the same, but for secrets.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Config {
     pub(crate) rtmp_listen: Listen,
+    pub(crate) rtmps_listen: Listen,
     pub(crate) http_listen: Listen,
+    pub(crate) https_listen: Listen,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) tls_key: Option<PathBuf>,
     pub(crate) app: Vec<String>,
     pub(crate) gop_cache: usize,
     pub(crate) idle_timeout: Span,
     pub(crate) max_publishers: usize,
     pub(crate) takeover: OnTakeover,
+    pub(crate) publisher_grace: Pause,
+    pub(crate) play_wait: Pause,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) record: Option<PathBuf>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -34,7 +52,12 @@ pub(crate) struct Config {
     pub(crate) auth_anonymous_play: bool,
     pub(crate) demo: bool,
     pub(crate) log: String,
+    pub(crate) rtmp: Rtmp,
     pub(crate) limits: Limits,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) pull: Vec<Relay>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) push: Vec<Relay>,
 }
 
 /// Why settings cannot be used, in words for whoever wrote them.
@@ -67,7 +90,23 @@ impl Config {
     }
 
     fn settle(flags: Flags, file: File) -> Self {
+        let tls_cert = flags.tls_cert.or(file.tls_cert);
+        let tls_key = flags.tls_key.or(file.tls_key);
+        let with_tls = |port| match tls_cert.is_some() && tls_key.is_some() {
+            true => Listen::any(port),
+            false => Listen::Off,
+        };
         Self {
+            rtmps_listen: flags
+                .rtmps_listen
+                .or(file.rtmps_listen)
+                .unwrap_or(with_tls(1936)),
+            https_listen: flags
+                .https_listen
+                .or(file.https_listen)
+                .unwrap_or(with_tls(8443)),
+            tls_cert,
+            tls_key,
             rtmp_listen: flags
                 .rtmp_listen
                 .or(file.rtmp_listen)
@@ -90,6 +129,11 @@ impl Config {
                 .unwrap_or(Span::secs(30)),
             max_publishers: flags.max_publishers.or(file.max_publishers).unwrap_or(500),
             takeover: flags.takeover.or(file.takeover).unwrap_or_default(),
+            publisher_grace: flags
+                .publisher_grace
+                .or(file.publisher_grace)
+                .unwrap_or_default(),
+            play_wait: flags.play_wait.or(file.play_wait).unwrap_or_default(),
             record: flags.record.or(file.record),
             auth_jwt_secret: flags.auth_jwt_secret.or(file.auth_jwt_secret),
             auth_anonymous_play: flags
@@ -98,7 +142,10 @@ impl Config {
                 .unwrap_or_default(),
             demo: flags.demo.or(file.demo).unwrap_or_default(),
             log: flags.log.or(file.log).unwrap_or_else(|| "info".into()),
+            rtmp: file.rtmp,
             limits: file.limits,
+            pull: file.pull,
+            push: file.push,
         }
     }
 
@@ -118,102 +165,43 @@ impl Config {
                 )));
             }
         }
+        for (which, listen) in [
+            ("rtmps_listen", self.rtmps_listen),
+            ("https_listen", self.https_listen),
+        ] {
+            if listen != Listen::Off && self.tls_cert.is_none() {
+                return Err(ConfigError(format!("{which}: needs tls_cert and tls_key")));
+            }
+        }
+        if self.tls_cert.is_some() != self.tls_key.is_some() {
+            return Err(ConfigError(
+                "tls_cert and tls_key: one is of no use without the other".into(),
+            ));
+        }
         if self.auth_anonymous_play && self.auth_jwt_secret.is_none() {
             return Err(ConfigError(
                 "auth_anonymous_play: has a meaning only with auth_jwt_secret".into(),
             ));
         }
-        crate::logging::check(&self.log).map_err(|error| ConfigError(format!("log: {error}")))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use clap::Parser as _;
-
-    fn settled(flags: &[&str], file: &str) -> Result<Config, ConfigError> {
-        let flags = Flags::try_parse_from([&["arcly"], flags].concat()).expect("flags");
-        let config = Config::settle(flags, File::parse(file)?);
-        config.validate()?;
-        Ok(config)
-    }
-
-    #[test]
-    fn without_anything_the_defaults_hold() {
-        let config = settled(&[], "").expect("valid");
-        assert_eq!(config.rtmp_listen, Listen::any(1935));
-        assert_eq!(config.http_listen, Listen::any(8080));
-        assert_eq!(config.app, ["live"]);
-        assert!(!config.demo && config.record.is_none() && config.auth_jwt_secret.is_none());
-    }
-
-    #[test]
-    fn a_flag_wins_over_the_file() {
-        let file = "rtmp_listen = '127.0.0.1:1'\nhttp_listen = 'off'\ndemo = true\napp = ['a']\n";
-        let config =
-            settled(&["--rtmp-listen", "127.0.0.1:2", "--demo=false"], file).expect("valid");
-        assert_eq!(config.rtmp_listen.to_string(), "127.0.0.1:2");
-        assert_eq!(config.http_listen, Listen::Off);
-        assert!(!config.demo);
-        assert_eq!(config.app, ["a"]);
-    }
-
-    #[test]
-    fn what_is_printed_sets_the_same() {
-        let file = "idle_timeout = '1m 30s'\ntakeover = 'replace'\nrecord = '/tmp/x'\n[limits]\nhttp_connections = 7\n";
-        let config = settled(&[], file).expect("valid");
-        let printed = toml::to_string(&config).expect("TOML");
-        assert_eq!(settled(&[], &printed).expect("valid"), config);
-        assert_eq!(config.limits.http_connections, 7);
-    }
-
-    #[test]
-    fn secrets_are_not_printed() {
-        let config = settled(
-            &["--auth-jwt-secret", "0123456789abcdef0123456789abcdef"],
-            "",
-        )
-        .expect("valid");
-        assert!(
-            !toml::to_string(&config)
-                .expect("TOML")
-                .contains("0123456789")
-        );
-        assert!(!format!("{config:?}").contains("0123456789"));
-    }
-
-    #[test]
-    fn an_unknown_key_is_named_with_its_line() {
-        let error = settled(&[], "demo = true\nrtmp_lisen = 'off'\n")
-            .expect_err("unknown")
-            .to_string();
-        assert!(
-            error.contains("rtmp_lisen") && error.contains("line 2"),
-            "{error}"
-        );
-        let error = settled(&[], "[limits]\nhttp_conections = 1\n")
-            .expect_err("unknown")
-            .to_string();
-        assert!(
-            error.contains("http_conections") && error.contains("line 2"),
-            "{error}"
-        );
-    }
-
-    #[test]
-    fn values_that_cannot_work_are_refused() {
-        for (flags, file, what) in [
-            (&["--app", "api"][..], "", "api"),
-            (&["--app", "a/b"], "", "a/b"),
-            (&[], "app = []", "app"),
-            (&["--log", "loud"], "", "loud"),
-            (&["--auth-anonymous-play"], "", "auth_anonymous_play"),
-            (&[], "idle_timeout = 'soon'", "idle_timeout"),
-            (&[], "rtmp_listen = '1935'", "rtmp_listen"),
-        ] {
-            let error = settled(flags, file).expect_err(what).to_string();
-            assert!(error.contains(what), "{error}");
+        self.rtmp.validate()?;
+        for (nth, pull) in self.pull.iter().enumerate() {
+            pull.validate("pull", &self.app)?;
+            if self
+                .pull
+                .iter()
+                .take(nth)
+                .any(|other| other.stream == pull.stream)
+            {
+                let stream = &pull.stream;
+                return Err(ConfigError(format!("pull {stream:?}: is there twice")));
+            }
         }
+        for push in &self.push {
+            push.validate("push", &self.app)?;
+        }
+        if self.play_wait.0 > LONGEST_WAIT {
+            return Err(ConfigError("play_wait: at most 1h".into()));
+        }
+        crate::logging::check(&self.log).map_err(|error| ConfigError(format!("log: {error}")))
     }
 }

@@ -74,6 +74,27 @@ impl fmt::Display for Span {
     }
 }
 
+/// A duration that may be `0s`, for what is then off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Pause(pub(crate) Duration);
+
+impl FromStr for Pause {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parsed = humantime::parse_duration(text);
+        parsed
+            .map(Self)
+            .map_err(|error| format!("{text:?} is no duration such as 0s, 40ms or 1m 30s: {error}"))
+    }
+}
+
+impl fmt::Display for Pause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        humantime::format_duration(self.0).fmt(f)
+    }
+}
+
 /// What happens when a stream is published that is live already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum OnTakeover {
@@ -145,4 +166,4 @@ macro_rules! as_string {
         }
     )*};
 }
-as_string!(Listen, Span, OnTakeover, Secret);
+as_string!(Listen, Span, Pause, OnTakeover, Secret);

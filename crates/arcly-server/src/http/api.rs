@@ -3,13 +3,14 @@
 use super::AppState;
 use super::access::credentials;
 use super::status::{Problem, json, problem};
+use crate::relay::Record;
 use arcly_stream::bus::{StreamHandle, TrackInfo, TrackQos};
 use arcly_stream::prelude::*;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use serde::Serialize;
-use std::time::UNIX_EPOCH;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The most streams in one answer.
 const MAX_STREAMS: usize = 1_000;
@@ -20,6 +21,9 @@ struct Server {
     applications: Vec<String>,
     /// The port that RTMP publishers connect to.
     rtmp_port: Option<u16>,
+    /// The port of RTMP over TLS.
+    rtmps_port: Option<u16>,
+    https_port: Option<u16>,
     /// Whether streams take a token.
     auth: bool,
 }
@@ -36,6 +40,8 @@ struct Stream {
     app: String,
     stream: String,
     publisher: Publisher,
+    /// Whether its publisher has gone, and the stream waits for it to come back.
+    interrupted: bool,
     /// Unix time in seconds.
     started: u64,
     uptime_seconds: f64,
@@ -60,7 +66,11 @@ struct Publisher {
 
 #[derive(Serialize)]
 struct Play {
+    /// Paths, for HTTP and HTTPS.
     hls: String,
+    flv: String,
+    /// The path of the URL, for RTMP and RTMPS.
+    rtmp: String,
 }
 
 #[derive(Serialize)]
@@ -125,6 +135,7 @@ impl Stream {
                 protocol: origin.protocol.clone(),
                 peer: origin.peer.map(|peer| peer.to_string()),
             },
+            interrupted: handle.is_interrupted(),
             started: origin
                 .started
                 .duration_since(UNIX_EPOCH)
@@ -143,19 +154,24 @@ impl Stream {
                 .iter()
                 .filter_map(|info| Some(Track::of(info, &find(info)?)))
                 .collect(),
-            play: Play {
-                hls: format!(
-                    "/{}/{}/index.m3u8",
-                    path_segment(&key.app),
-                    path_segment(&key.stream)
-                ),
-            },
+            play: Play::of(key),
+        }
+    }
+}
+
+impl Play {
+    fn of(key: &StreamKey) -> Self {
+        let path = format!("/{}/{}", path_segment(&key.app), path_segment(&key.stream));
+        Self {
+            hls: format!("{path}/index.m3u8"),
+            flv: format!("{path}.flv"),
+            rtmp: path,
         }
     }
 }
 
 /// A name in a URL's path, percent-encoded (RFC 3986 3.3).
-fn path_segment(name: &str) -> String {
+pub(crate) fn path_segment(name: &str) -> String {
     let mut encoded = String::with_capacity(name.len());
     for byte in name.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~@=+,".contains(&byte) {
@@ -180,6 +196,8 @@ pub(super) async fn server(State(app): State<AppState>) -> Response {
         version: env!("CARGO_PKG_VERSION"),
         applications,
         rtmp_port: app.bound.rtmp.map(|address| address.port()),
+        rtmps_port: app.bound.rtmps.map(|address| address.port()),
+        https_port: app.bound.https.map(|address| address.port()),
         auth: app.access.is_restricted(),
     })
 }
@@ -216,6 +234,65 @@ pub(super) async fn stream(
         .get_stream(&key)
         .map_err(|error| problem(&error))?;
     Ok(json(&Stream::of(&handle)))
+}
+
+#[derive(Serialize)]
+struct Relays {
+    relays: Vec<Relay>,
+}
+
+#[derive(Serialize)]
+struct Relay {
+    /// `pull` or `push`.
+    way: &'static str,
+    app: String,
+    stream: String,
+    /// Without what may be a secret.
+    url: String,
+    state: &'static str,
+    /// Since when it is in this state; Unix time in seconds.
+    since: u64,
+    /// Why it failed last, until media goes over again.
+    error: Option<String>,
+    /// When it is tried again; Unix time in seconds.
+    next_try: Option<u64>,
+    failures: u64,
+    /// Bytes since the start, in the relay's direction.
+    bytes: u64,
+}
+
+impl Relay {
+    fn of(record: &Record) -> Self {
+        let seconds = |time: SystemTime| {
+            time.duration_since(UNIX_EPOCH)
+                .unwrap_or_default()
+                .as_secs()
+        };
+        Self {
+            way: record.way.name(),
+            app: record.key.app.to_string(),
+            stream: record.key.stream.to_string(),
+            url: record.url.clone(),
+            state: record.state().name(),
+            since: seconds(record.since()),
+            error: record.error(),
+            next_try: record.next_try().map(seconds),
+            failures: record.failures(),
+            bytes: record.bytes(),
+        }
+    }
+}
+
+/// `GET /api/v1/relays`: those of streams that whoever asks may play.
+pub(super) async fn relays(State(app): State<AppState>, uri: Uri, headers: HeaderMap) -> Response {
+    let credentials = credentials(&uri, &headers);
+    let mut relays = Vec::new();
+    for record in app.relays.records() {
+        if app.access.may_see(&record.key, &credentials).await {
+            relays.push(Relay::of(&record));
+        }
+    }
+    json(&Relays { relays })
 }
 
 #[cfg(test)]

@@ -1,20 +1,24 @@
-//! HTTP: the page, HLS, the API, health and metrics.
+//! HTTP: the page, HLS, HTTP-FLV, the API, health and metrics.
 
 mod access;
 mod api;
+mod flv;
 mod hls;
 mod listener;
 mod page;
+mod response_body;
 mod status;
 mod viewers;
 mod write_timeout;
 
 pub(crate) use access::Access;
+pub(crate) use api::path_segment;
 pub(crate) use listener::HttpServer;
 pub(crate) use viewers::Viewers;
 
-use crate::config::Limits;
+use crate::config::{Limits, Rtmp};
 use crate::metrics::{Exposition, Metrics};
+use crate::relay::Relays;
 use crate::welcome::Bound;
 use arcly_stream::mux::hls::HlsOrigin;
 use arcly_stream::prelude::Engine;
@@ -25,6 +29,7 @@ use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::get;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What the handlers work with.
 pub(crate) struct App {
@@ -34,7 +39,12 @@ pub(crate) struct App {
     pub(crate) access: Access,
     pub(crate) metrics: Metrics,
     pub(crate) exposition: Exposition,
+    pub(crate) relays: Arc<Relays>,
     pub(crate) limits: Limits,
+    /// When HTTP-FLV players are written to.
+    pub(crate) pace: Rtmp,
+    /// How long players may wait for a stream.
+    pub(crate) play_wait: Duration,
     pub(crate) bound: Bound,
 }
 
@@ -42,7 +52,8 @@ type AppState = Arc<App>;
 
 /// All routes.
 fn router(app: AppState) -> Router {
-    let hls = Router::new()
+    let media = Router::new()
+        .route("/{app}/{file}", get(flv::serve).options(hls::preflight))
         .route(
             "/{app}/{stream}/{*resource}",
             get(hls::serve).options(hls::preflight),
@@ -57,10 +68,11 @@ fn router(app: AppState) -> Router {
         .route("/api/v1/server", get(api::server))
         .route("/api/v1/streams", get(api::streams))
         .route("/api/v1/streams/{app}/{stream}", get(api::stream))
+        .route("/api/v1/relays", get(api::relays))
         .route("/healthz", get(status::alive))
         .route("/readyz", get(status::ready))
         .route("/metrics", get(status::metrics))
-        .merge(hls)
+        .merge(media)
         .fallback(status::not_found)
         .layer(from_fn_with_state(Arc::clone(&app), every_response))
         .with_state(app)

@@ -1,11 +1,24 @@
-//! A bound on how long a client may take nothing of a response.
+//! A bound on how long a client may take nothing of a response, and a note that it takes less than there is.
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
+
+/// Whether a connection did not take all that was to be written, since the last look. Cloning shares it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Congestion(Arc<AtomicBool>);
+
+impl Congestion {
+    /// Whether it was, since the last call.
+    pub(super) fn take(&self) -> bool {
+        self.0.swap(false, Ordering::Relaxed)
+    }
+}
 
 /// A stream whose writes fail once the peer has taken nothing for too long. Reads are as before.
 #[derive(Debug)]
@@ -14,15 +27,22 @@ pub(super) struct WriteTimeout<S> {
     timeout: Duration,
     /// Runs while a write waits.
     deadline: Option<Pin<Box<Sleep>>>,
+    congestion: Congestion,
 }
 
 impl<S> WriteTimeout<S> {
-    pub(super) const fn new(stream: S, timeout: Duration) -> Self {
+    pub(super) fn new(stream: S, timeout: Duration) -> Self {
         Self {
             stream,
             timeout,
             deadline: None,
+            congestion: Congestion::default(),
         }
+    }
+
+    /// What is noted of it.
+    pub(super) fn congestion(&self) -> Congestion {
+        self.congestion.clone()
     }
 
     /// Watches over the outcome of a write.
@@ -35,6 +55,7 @@ impl<S> WriteTimeout<S> {
             self.deadline = None;
             return written;
         }
+        self.congestion.0.store(true, Ordering::Relaxed);
         let timeout = self.timeout;
         let deadline = self
             .deadline
@@ -78,7 +99,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for WriteTimeout<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        // With TLS there are up to 64 KiB that the socket has not taken.
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        self.watch(flushed, cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -1,6 +1,7 @@
 //! Current values, read from the engine at each scrape.
 
 use super::Metrics;
+use crate::relay::{RelayState, Relays, Way};
 use arcly_stream::bus::{Qos, StreamHandle};
 use arcly_stream::media::MediaKind;
 use arcly_stream::prelude::Engine;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(super) struct Current {
     pub(super) engine: Arc<Engine>,
+    pub(super) relays: Arc<Relays>,
     pub(super) metrics: Metrics,
     /// How many streams get values of their own.
     pub(super) max_streams: usize,
@@ -28,6 +30,7 @@ impl Collector for Current {
         let received = self.metrics.received(|received| received.total(&streams));
         values.received_bytes(received)?;
         values.of_all(&streams)?;
+        values.of_relays(&self.relays)?;
         values.one(
             "arcly_ready",
             "Whether all parts can serve.",
@@ -68,6 +71,14 @@ impl Values<'_> {
         let sum = |value: fn(&StreamHandle) -> usize| streams.iter().map(value).sum::<usize>();
         self.one("arcly_streams", "Streams that are live.", streams.len())?;
         self.one(
+            "arcly_streams_interrupted",
+            "Streams that wait for their publisher to come back.",
+            streams
+                .iter()
+                .filter(|stream| stream.is_interrupted())
+                .count(),
+        )?;
+        self.one(
             "arcly_viewers",
             "Viewers of all streams.",
             sum(StreamHandle::viewer_count),
@@ -82,6 +93,24 @@ impl Values<'_> {
             "Payload bytes kept of all streams.",
             sum(|stream| stream.retained().1),
         )
+    }
+
+    fn of_relays(&mut self, relays: &Relays) -> fmt::Result {
+        let records = relays.records();
+        let (name, help) = ("arcly_relays", "Pulls and pushes, by what they are doing.");
+        let mut metric = self
+            .0
+            .encode_descriptor(name, help, None, MetricType::Gauge)?;
+        for way in Way::ALL {
+            for state in RelayState::ALL {
+                let such = records
+                    .iter()
+                    .filter(|record| record.way == way && record.state() == state);
+                let labels = [("way", way.name()), ("state", state.name())];
+                metric.encode_family(&labels)?.encode_gauge(&such.count())?;
+            }
+        }
+        Ok(())
     }
 
     /// Values of single streams: of the first `max` in the order of their names, so that they are the same ones from one look to the next.

@@ -2,6 +2,10 @@
 
 #![allow(dead_code, reason = "each test takes what it needs")]
 
+pub(crate) mod certificate;
+pub(crate) mod packets;
+pub(crate) mod page;
+
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Output, Stdio};
@@ -97,6 +101,12 @@ impl Server {
         }
     }
 
+    /// Waits for a log line as [`line`](Self::line) does, which later calls do not find again.
+    pub(crate) fn next_line(&mut self, words: &[&str]) {
+        let line = self.line(words);
+        self.lines.retain(|other| *other != line);
+    }
+
     /// The address on which `protocol` listens, from the log.
     pub(crate) fn listening(&mut self, protocol: &str) -> SocketAddr {
         let line = self.line(&["listening", &format!("protocol=\"{protocol}\"")]);
@@ -136,6 +146,21 @@ impl Server {
         let _ = stream.write_all(bytes);
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer);
+        Response::parse(&answer)
+    }
+
+    /// What is answered to these bytes, up to `end`.
+    pub(crate) fn raw_until(&self, bytes: &[u8], end: &[u8]) -> Response {
+        let mut stream = TcpStream::connect(self.http_address()).expect("HTTP is served");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
+        stream.write_all(bytes).expect("sent");
+        let mut answer = Vec::new();
+        let mut some = [0; 4096];
+        while !answer.windows(end.len()).any(|window| window == end) {
+            let length = stream.read(&mut some).expect("it answers");
+            assert!(length > 0, "it ended: {}", String::from_utf8_lossy(&answer));
+            answer.extend_from_slice(&some[..length]);
+        }
         Response::parse(&answer)
     }
 

@@ -1,0 +1,190 @@
+//! Streams that are brought from, or sent to, other servers, which only a file sets: `[[pull]]` and `[[push]]`.
+
+use super::{ConfigError, Span};
+use arcly_stream::media::StreamKey;
+use arcly_stream::protocol::rtmp::proto::client::{InvalidUrl, RtmpUrl};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt;
+use std::path::PathBuf;
+
+/// What stands in the URL of an application-wide push for the stream's name.
+const NAME: &str = "{stream}";
+
+/// One `[[pull]]` or `[[push]]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Relay {
+    /// `<app>/<stream>` here; of a push also `<app>/*`, for each stream of the application.
+    pub(crate) stream: String,
+    pub(crate) url: RelayUrl,
+    /// The pause after the first failure, which doubles with each further one …
+    #[serde(default = "retry_min")]
+    pub(crate) retry_min: Span,
+    /// … up to this.
+    #[serde(default = "retry_max")]
+    pub(crate) retry_max: Span,
+    /// With `rtmps`: whose certificates are trusted, instead of those that the system trusts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) tls_ca: Option<PathBuf>,
+}
+
+const fn retry_min() -> Span {
+    Span(arcly_stream::protocol::rtmp::Backoff::DEFAULT_MIN)
+}
+
+const fn retry_max() -> Span {
+    Span(arcly_stream::protocol::rtmp::Backoff::DEFAULT_MAX)
+}
+
+/// Where the other server is. Shown without what may be a secret: user, password, query and the stream's name.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct RelayUrl(String);
+
+impl RelayUrl {
+    /// The URL for a stream of that name.
+    pub(crate) fn for_stream(&self, name: &str) -> Result<RtmpUrl, InvalidUrl> {
+        self.0
+            .replace(NAME, &crate::http::path_segment(name))
+            .parse()
+    }
+}
+
+impl fmt::Display for RelayUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.for_stream("x") {
+            Ok(url) => url.fmt(f),
+            Err(_) => f.write_str("…"),
+        }
+    }
+}
+
+impl fmt::Debug for RelayUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for RelayUrl {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for RelayUrl {
+    /// Whether it can be used is said by [`Relay::validate`], in words that do not repeat it.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self)
+    }
+}
+
+impl Relay {
+    /// The application and, but for an application-wide push, the stream.
+    pub(crate) fn target(&self) -> (&str, Option<&str>) {
+        match self.stream.split_once('/') {
+            Some((app, "*")) => (app, None),
+            Some((app, stream)) => (app, Some(stream)),
+            None => (&self.stream, None),
+        }
+    }
+
+    /// Whether it can be used as a `what`, which is `pull` or `push`.
+    pub(super) fn validate(&self, what: &str, apps: &[String]) -> Result<(), ConfigError> {
+        let wrong = |why: &str| Err(ConfigError(format!("{what} {:?}: {why}", self.stream)));
+        let (app, stream) = self.target();
+        if !self.stream.contains('/') {
+            return wrong("stream is <app>/<stream>");
+        }
+        if !apps.iter().any(|known| known == app) {
+            return wrong("there is no such application");
+        }
+        let names_stream = self.url.0.contains(NAME);
+        match stream {
+            None if what == "pull" => return wrong("a pull brings one stream"),
+            None if !names_stream => return wrong("the URL for all streams has {stream} in it"),
+            Some(_) if names_stream => return wrong("only the URL for <app>/* has {stream} in it"),
+            _ => {}
+        }
+        if let Err(error) = StreamKey::new(app, stream.unwrap_or("x")).validate() {
+            return wrong(&error.to_string());
+        }
+        if let Err(error) = self.url.for_stream("x") {
+            return wrong(&error.to_string());
+        }
+        if self.retry_max.0 < self.retry_min.0 {
+            return wrong("retry_max is less than retry_min");
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn relay(stream: &str, url: &str) -> Relay {
+        let text = format!("stream = {stream:?}\nurl = {url:?}\n");
+        toml::from_str(&text).expect("TOML")
+    }
+
+    #[test]
+    fn streams_and_urls_have_to_fit() {
+        let valid = |what, stream, url| relay(stream, url).validate(what, &["live".into()]);
+        let (one, all) = (
+            "rtmp://a.example/app/key",
+            "rtmps://a.example/app/{stream}?k=1",
+        );
+        for (what, stream, url, why) in [
+            ("pull", "live/x", one, None),
+            ("push", "live/x", one, None),
+            ("push", "live/*", all, None),
+            ("pull", "live/*", all, Some("one stream")),
+            ("push", "live/*", one, Some("{stream}")),
+            ("push", "live/x", all, Some("{stream}")),
+            ("push", "live", one, Some("<app>/<stream>")),
+            ("push", "vod/x", one, Some("application")),
+            ("push", "live/", one, Some("name")),
+            (
+                "push",
+                "live/x",
+                "http://a.example/app/key",
+                Some("RTMP URL"),
+            ),
+        ] {
+            let error = valid(what, stream, url)
+                .err()
+                .map(|error| error.to_string());
+            match (&error, why) {
+                (None, None) => {}
+                (Some(error), Some(why)) => assert!(error.contains(why), "{error}"),
+                other => panic!("{what} {stream} {url}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn secrets_are_shown_nowhere() {
+        let relay = relay("live/x", "rtmp://user:s3cret@a.example/app/s3cret?k=s3cret");
+        let shown = format!("{relay:?} {}", toml::to_string(&relay).expect("TOML"));
+        assert!(
+            shown.contains("a.example/app") && !shown.contains("s3cret"),
+            "{shown}"
+        );
+        let broken = relay_with("rtmp://user:s3cret@");
+        let error = broken
+            .validate("push", &["live".into()])
+            .expect_err("broken");
+        let shown = format!("{broken:?} {error}");
+        assert!(!shown.contains("s3cret"), "{shown}");
+    }
+
+    fn relay_with(url: &str) -> Relay {
+        relay("live/x", url)
+    }
+
+    #[test]
+    fn names_are_put_into_the_url_encoded() {
+        let relay = relay("live/*", "rtmp://a.example/app/{stream}");
+        let url = relay.url.for_stream("a b?c").expect("a URL");
+        assert_eq!(url.stream(), "a%20b%3Fc");
+    }
+}
