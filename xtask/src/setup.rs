@@ -62,6 +62,11 @@ const TOOLS: &[Tool] = &[
         check: Check::File("/usr/lib/nginx/modules/ngx_rtmp_module.so"),
     },
     Tool {
+        name: "npm",
+        package: "npm",
+        check: Check::AllOf(&["npm"]),
+    },
+    Tool {
         name: "gst-launch-1.0",
         package: "gstreamer1.0-tools",
         check: Check::AllOf(&["gst-launch-1.0", "gst-inspect-1.0"]),
@@ -93,6 +98,37 @@ const TOOLS: &[Tool] = &[
     },
 ];
 
+/// Packages of npm that tests load into a browser, pinned, and where they go: below the build directory, so that nothing of them is
+/// committed or shipped.
+const NPM_PACKAGES: &[NpmPackage] = &[NpmPackage {
+    name: "hls.js",
+    version: "1.7.4",
+}];
+const NPM_FOLDER: &str = "target/npm";
+
+struct NpmPackage {
+    name: &'static str,
+    version: &'static str,
+}
+
+impl NpmPackage {
+    fn is_there(&self) -> bool {
+        let manifest = format!("{NPM_FOLDER}/node_modules/{}/package.json", self.name);
+        let version = format!("\"version\": \"{}\"", self.version);
+        std::fs::read_to_string(manifest).is_ok_and(|text| text.contains(&version))
+    }
+
+    /// Without scripts of the package's own.
+    fn install(&self) -> Result {
+        let spec = format!("{}@{}", self.name, self.version);
+        let options = ["--no-save", "--no-audit", "--no-fund", "--ignore-scripts"];
+        let arguments = [&["install", "--prefix", NPM_FOLDER], &options[..], &[&spec]].concat();
+        std::fs::create_dir_all(NPM_FOLDER)
+            .map_err(|error| Failure::Missing(format!("{NPM_FOLDER}: {error}")))?;
+        Invocation::program("npm", &arguments).run()
+    }
+}
+
 /// How often an installation is tried: a mirror may be in the middle of an update.
 const ATTEMPTS: u32 = 3;
 
@@ -113,37 +149,44 @@ enum Installer {
 /// `cargo xtask setup`.
 pub(crate) fn run(steps: &mut Steps) -> Result {
     steps.run("setup", || {
-        let missing = missing(is_there);
-        if missing.is_empty() {
-            println!("all that the tests need is installed");
-            return Ok(());
-        }
-        let commands = install_commands(installer(), &missing).map_err(Failure::Missing)?;
-        for attempt in 1..=ATTEMPTS {
-            let outcome = commands.iter().try_for_each(|command| {
-                let (program, arguments) = command.split_first().unwrap_or((&"true", &[]));
-                Invocation::program(program, arguments)
-                    .env("DEBIAN_FRONTEND", "noninteractive")
-                    .run()
-            });
-            match outcome {
-                Ok(()) => break,
-                Err(failure) if attempt == ATTEMPTS => {
-                    return Err(failed_to_install(&failure, &missing));
-                }
-                Err(failure) => {
-                    println!("{failure}; attempt {attempt} of {ATTEMPTS}, trying again")
-                }
-            }
-            thread::sleep(PAUSE);
-        }
-        let still_missing = self::missing(is_there);
-        if still_missing.is_empty() {
-            Ok(())
-        } else {
-            Err(Failure::Missing(still_missing_text(&still_missing)))
-        }
+        install_tools()?;
+        let mut missing = NPM_PACKAGES.iter().filter(|package| !package.is_there());
+        missing.try_for_each(NpmPackage::install)?;
+        println!("all that the tests need is installed");
+        Ok(())
     })
+}
+
+fn install_tools() -> Result {
+    let missing = missing(is_there);
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let commands = install_commands(installer(), &missing).map_err(Failure::Missing)?;
+    for attempt in 1..=ATTEMPTS {
+        let outcome = commands.iter().try_for_each(|command| {
+            let (program, arguments) = command.split_first().unwrap_or((&"true", &[]));
+            Invocation::program(program, arguments)
+                .env("DEBIAN_FRONTEND", "noninteractive")
+                .run()
+        });
+        match outcome {
+            Ok(()) => break,
+            Err(failure) if attempt == ATTEMPTS => {
+                return Err(failed_to_install(&failure, &missing));
+            }
+            Err(failure) => {
+                println!("{failure}; attempt {attempt} of {ATTEMPTS}, trying again")
+            }
+        }
+        thread::sleep(PAUSE);
+    }
+    let still_missing = self::missing(is_there);
+    if still_missing.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::Missing(still_missing_text(&still_missing)))
+    }
 }
 
 fn missing(is_there: impl Fn(Check) -> bool) -> Vec<&'static Tool> {
