@@ -1,4 +1,4 @@
-//! HLS for `arcly-core` (RFC 8216): live streams become playlists and segments, served from memory.
+//! HLS for `arcly-core` (RFC 8216bis): live streams become playlists, segments and parts, served from memory.
 //!
 //! * [`HlsOrigin`] is what a host uses: a task per live stream runs [`HlsOrigin::run_stream`], a request
 //!   is answered by [`HlsOrigin::handle`], and no HTTP framework is in sight.
@@ -47,19 +47,21 @@
 //!
 //! # Paths
 //!
-//! Below `/<app>/<stream>/`, with segments in MPEG-TS: `index.m3u8` and `ts/index.m3u8` are the
-//! multivariant playlist, `ts/media.m3u8` is the media playlist, `ts/seg-<n>.ts` are the segments.
-//! The parameter `token` of a request's query is carried over to the URLs in a playlist.
+//! Below `/<app>/<stream>/`: `index.m3u8` is the multivariant playlist of the first container, `<folder>/index.m3u8` that of each.
+//! With [`Layout::Muxed`], `ts/media.m3u8` is the media playlist and `ts/seg-<n>.ts` are the segments; with [`Layout::Demuxed`],
+//! `cmaf/v0.m3u8`, `cmaf/v0-<n>.m4s`, `cmaf/v0-<n>.<part>.m4s` and `cmaf/v0-init-<n>.mp4` are those of video track 0.
+//! `s-<session>/` before any of these carries a session, see [`HlsOrigin::open_session`].
 //!
 //! # Layout
 //!
 //! | module | what |
 //! |---|---|
-//! | `packager` | where segments are cut; discontinuities; measured rates; the wall clock |
+//! | `packager` | `cutting`: where segments are cut; `rendition`: one rendition in the making; `offer`: what is served of it; `pace`: target durations; `rates`: bandwidths; `program_clock`: the wall clock |
 //! | `window` | numbering, what is listed, what is still served, how much is kept |
+//! | `date_range` | SCTE-35 |
 //! | `playlist` | the text |
 //! | `presentation` | all that is served at one moment, immutable |
-//! | `origin` | requests and responses |
+//! | `origin` | paths, directives, ranges, responses |
 //! | `driver` | the only part with tokio and a clock |
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 

@@ -4,7 +4,9 @@ mod checker;
 mod media;
 mod web;
 
-use arcly_core::{MediaFrame, StreamHandle};
+use arcly_core::{
+    MediaFrame, StartAt, StreamHandle, StreamKey, StreamLimits, SubscribeOptions, TrackId,
+};
 use arcly_mux_hls::{HlsConfig, HlsOrigin, HlsRequest, HlsResponse};
 use checker::{Parsed, Walker};
 use media::frames;
@@ -53,6 +55,7 @@ async fn follow(origin: HlsOrigin, name: &'static str) -> (Parsed, usize) {
             continue; // The publisher is away.
         }
         assert_eq!(response.status, 200, "{query}");
+        agrees_with_another_parser(&text(&response));
         let now = walker.see(&text(&response));
         assert!(
             now.last() > last.last() || now.ended,
@@ -72,6 +75,26 @@ async fn follow(origin: HlsOrigin, name: &'static str) -> (Parsed, usize) {
         assert!(now.ended || now.reports.len() == 1);
         last = now;
         versions += 1;
+    }
+}
+
+/// A parser that is not ours finds the same, and nothing to object to.
+fn agrees_with_another_parser(text: &str) {
+    let (ours, theirs) = (
+        Parsed::read(text),
+        broadcast_hls::MediaPlaylist::parse(text),
+    );
+    let theirs = theirs.unwrap_or_else(|error| panic!("{error}: {text}"));
+    assert_eq!(ours.segments.len(), theirs.segments.len());
+    let parts = |segment: &checker::Listed| segment.parts.len();
+    let counts: Vec<_> = theirs
+        .segments
+        .iter()
+        .map(|segment| segment.parts.len())
+        .collect();
+    assert_eq!(ours.segments.iter().map(parts).collect::<Vec<_>>(), counts);
+    for (ours, theirs) in ours.segments.iter().zip(&theirs.segments) {
+        assert_eq!(ours.uri, theirs.uri);
     }
 }
 
@@ -220,9 +243,8 @@ async fn blocking_is_bounded_and_nonsense_is_refused() {
 #[tokio::test(start_paused = true)]
 async fn lost_frames_are_a_gap_in_all_renditions() {
     let origin = both(HlsConfig::default()).build();
-    let handle = StreamHandle::standalone(key(), arcly_core::StreamLimits::default());
-    let options =
-        arcly_core::SubscribeOptions::start(arcly_core::StartAt::LatestKeyframe).max_lag(None);
+    let handle = StreamHandle::standalone(key(), StreamLimits::default());
+    let options = SubscribeOptions::start(StartAt::LatestKeyframe).max_lag(None);
     let all = frames(300);
     // The packager gets no time to read, and the log forgets.
     let run = origin.run_stream(&key(), handle.subscribe(options));
@@ -256,4 +278,125 @@ async fn segments(origin: &HlsOrigin, name: &str) -> Vec<(u64, bool)> {
     segments
         .map(|segment| (segment.sequence, segment.is_gap))
         .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_audio_track_is_a_rendition_and_a_group_has_its_members_as_variants() {
+    let members = ["cam_720", "cam 360"].map(|name| StreamKey::new("live", name));
+    let group = StreamKey::new("live", "cam");
+    let origin = both(HlsConfig::default())
+        .group(group.clone(), members.clone())
+        .build();
+    let mut live = Vec::new();
+    for member in &members {
+        let handle = StreamHandle::standalone(member.clone(), StreamLimits::default());
+        let options = SubscribeOptions::start(StartAt::LatestKeyframe).max_lag(None);
+        let run = tokio::spawn(origin.run_stream(member, handle.subscribe(options)));
+        let second = |frame: &MediaFrame| frame.clone().on_track(TrackId(7));
+        let with_two_languages: Vec<_> = frames(8)
+            .into_iter()
+            .flat_map(|frame| match frame.is_audio() {
+                true => vec![second(&frame), frame],
+                false => vec![frame],
+            })
+            .collect();
+        feed(&handle, &with_two_languages).await;
+        live.push((handle, run));
+    }
+    let index = origin
+        .handle(&members[0], HlsRequest::get("index.m3u8"))
+        .await;
+    let index = text(&index);
+    for name in ["a1", "a7"] {
+        let media = format!("CHANNELS=\"2\",URI=\"cmaf/{name}.m3u8\"\n");
+        assert!(index.contains(&media), "{index}");
+        let path = format!("cmaf/{name}.m3u8");
+        let playlist = origin.handle(&members[0], HlsRequest::get(&path)).await;
+        let parsed = Walker::default().see(&text(&playlist));
+        assert_eq!(parsed.reports.len(), 2);
+    }
+    assert!(
+        index.contains("CODECS=\"avc1.64000A,mp4a.40.2\"")
+            && index.contains(",AUDIO=\"aac\"\ncmaf/v0.m3u8\n"),
+        "{index}"
+    );
+    assert_eq!(index.matches("#EXT-X-STREAM-INF").count(), 1);
+
+    let mut request = HlsRequest::get("index.m3u8");
+    request.session = Some("0123");
+    let index = text(&origin.handle(&group, request).await);
+    assert!(
+        index.contains(",AUDIO=\"aac-live-cam_720\"\n../cam_720/s-0123/cmaf/v0.m3u8\n"),
+        "{index}"
+    );
+    assert!(
+        index.contains("\n../cam%20360/s-0123/cmaf/v0.m3u8\n"),
+        "{index}"
+    );
+    assert_eq!(index.matches("#EXT-X-MEDIA:").count(), 4);
+    let session = origin.open_session(&group, "token").expect("randomness");
+    let path = format!("s-{session}/cmaf/v0.m3u8");
+    assert_eq!(origin.session(&members[1], &path).as_deref(), Some("token"));
+    assert_eq!(
+        origin.session(&StreamKey::new("live", "other"), &path),
+        None
+    );
+    assert_eq!(
+        origin
+            .handle(&members[1], HlsRequest::get(&path))
+            .await
+            .status,
+        200
+    );
+    assert_eq!(
+        origin
+            .handle(&group, HlsRequest::get("cmaf/v0.m3u8"))
+            .await
+            .status,
+        404
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn responses_can_be_conditional_partial_and_compressed() {
+    let origin = both(HlsConfig::default()).build();
+    let (handle, _run) = publish(&origin);
+    feed(&handle, &frames(8)).await;
+    let mut request = HlsRequest::get("cmaf/v0.m3u8");
+    request.accept_encoding = Some("gzip");
+    let compressed = origin.handle(&key(), request).await;
+    assert_eq!(compressed.content_encoding, Some("gzip"));
+    let again = origin.handle(&key(), request).await;
+    assert_eq!(
+        compressed.body[0].as_ptr(),
+        again.body[0].as_ptr(),
+        "compressed once"
+    );
+    request.if_none_match = compressed.etag.as_deref();
+    let unchanged = origin.handle(&key(), request).await;
+    assert_eq!((unchanged.status, unchanged.body.len()), (304, 0));
+
+    let segment = playlist(&origin, "v0").await.segments[0].uri.clone();
+    let path = format!("cmaf/{segment}");
+    let whole = get(&origin, &path, "").await;
+    let mut request = HlsRequest::get(&path);
+    request.range = Some("bytes=10-19");
+    let part = origin.handle(&key(), request).await;
+    assert_eq!(
+        (part.status, part.body.concat().as_slice()),
+        (206, &whole.body.concat()[10..20])
+    );
+    assert!(
+        part.headers()
+            .iter()
+            .any(|(name, value)| *name == "content-range" && value.starts_with("bytes 10-19/"))
+    );
+    request.if_range = Some("\"other\"");
+    assert_eq!(origin.handle(&key(), request).await.status, 200);
+    request.if_range = None;
+    request.range = Some("bytes=0-1,5-6");
+    assert_eq!(origin.handle(&key(), request).await.status, 416);
+    request.range = None;
+    request.if_none_match = whole.etag.as_deref();
+    assert_eq!(origin.handle(&key(), request).await.status, 304);
 }
