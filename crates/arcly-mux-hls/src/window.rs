@@ -80,8 +80,6 @@ impl Window {
         let segment = Segment {
             sequence: self.next_sequence,
             duration: new.duration,
-            // Two publishers' clocks never meet in the middle of a microsecond, so the limit is one
-            // that rounding cannot pass.
             extinf_micros: micros(self.media_time).saturating_sub(before),
             discontinuity: new.discontinuity,
             discontinuity_sequence: new.discontinuity_sequence,

@@ -40,7 +40,7 @@ impl Rendered {
     #[must_use]
     pub fn gzip(&self) -> Bytes {
         let compressed = self.gzip.get_or_init(|| {
-            // Some 1 % of a core for 1,000 playlists a second of 2 KiB at this level; higher ones save little on text like this.
+            // Higher levels cost several times as much and save little on text like this.
             let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
             let written = encoder
                 .write_all(&self.text)
