@@ -97,6 +97,7 @@ mod storage;
 mod stream;
 mod time_source;
 mod timestamp;
+mod viewer_loss;
 
 #[cfg(feature = "codec")]
 pub use arcly_codec as codec;
@@ -145,6 +146,7 @@ pub use stream::{
 };
 pub use time_source::TimeSource;
 pub use timestamp::{TICKS_PER_SECOND, TimeDelta, Timestamp, TimestampUnwrapper};
+pub use viewer_loss::ViewerLoss;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -2,7 +2,7 @@
 
 use crate::audit::{AuditRecord, AuditSink};
 use crate::clock::Clock;
-use crate::{AppName, EndReason, StreamKey, TimeSource};
+use crate::{AppName, EndReason, StreamKey, TimeSource, ViewerLoss};
 use std::fmt;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -188,6 +188,18 @@ pub enum EventKind {
         /// Frames missed since it last kept up.
         skipped: u64,
     },
+    /// A viewer did not keep up and went without something. Once a second for each viewer and loss at most, and then summed up;
+    /// what is left is told when the viewer goes, before [`PlayEnded`](Self::PlayEnded).
+    ViewerLost {
+        /// The stream.
+        key: StreamKey,
+        /// The viewer.
+        viewer: ViewerId,
+        /// What it went without, and so why.
+        loss: ViewerLoss,
+        /// How many frames, or packets of a rendition, since it was told last. 0 where an evicted viewer lost none before.
+        items: u64,
+    },
     /// The newest GOP of a stream alone broke a bound of its [`Retention`](crate::Retention): viewers cannot start before the
     /// next keyframe. Once a GOP; the cure is a shorter keyframe interval or a larger bound.
     GopTruncated {
@@ -268,6 +280,7 @@ impl EventKind {
             Self::PlayRefused { .. } => "play-refused",
             Self::SubscriberLagged { .. } => "subscriber-lagged",
             Self::SubscriberEvicted { .. } => "subscriber-evicted",
+            Self::ViewerLost { .. } => "viewer-lost",
             Self::GopTruncated { .. } => "gop-truncated",
             Self::PackagerFailed { .. } => "packager-failed",
             Self::FrameRefused { .. } => "frame-refused",
@@ -294,6 +307,7 @@ impl EventKind {
             | Self::PlayRefused { key, .. }
             | Self::SubscriberLagged { key, .. }
             | Self::SubscriberEvicted { key, .. }
+            | Self::ViewerLost { key, .. }
             | Self::GopTruncated { key }
             | Self::PackagerFailed { key }
             | Self::FrameRefused { key, .. }

@@ -1,5 +1,7 @@
 //! The playback seam: how an output gets at streams, and is authorised for each.
 
+use crate::ViewerLoss;
+use crate::viewer_loss::Losses;
 use crate::{
     Credentials, Result, SharedFrame, StartAt, StreamHandle, StreamKey, SubscribeOptions,
     Subscription, ViewerId,
@@ -167,6 +169,7 @@ pub struct PlaySession {
     viewer: ViewerId,
     on_end: Option<Box<dyn FnOnce() + Send + Sync>>,
     ended: CancellationToken,
+    losses: Losses,
 }
 
 impl PlaySession {
@@ -182,6 +185,7 @@ impl PlaySession {
             viewer,
             on_end: Some(Box::new(on_end)),
             ended: CancellationToken::new(),
+            losses: Losses::default(),
         }
     }
 
@@ -215,6 +219,13 @@ impl PlaySession {
         self.viewer
     }
 
+    /// Counts `items` frames or packets that the viewer goes without: [`EventKind::ViewerLost`](crate::EventKind::ViewerLost) tells
+    /// of it, once a second at most. For the protocol to call with each batch that it leaves something out of, and with each eviction.
+    pub fn lost(&self, loss: ViewerLoss, items: u64) {
+        let events = self.handle.stream().events();
+        events.viewer_lost(self.viewer, &self.losses, loss, items);
+    }
+
     /// Reads the stream from `start` on. What one reads stays readable after the session is dropped: keep both.
     #[must_use]
     pub fn subscribe_from(&self, start: StartAt) -> Subscription {
@@ -236,6 +247,8 @@ impl PlaySession {
 
 impl Drop for PlaySession {
     fn drop(&mut self) {
+        let events = self.handle.stream().events();
+        events.viewer_gone(self.viewer, &self.losses);
         if let Some(on_end) = self.on_end.take() {
             on_end();
         }

@@ -6,7 +6,7 @@ use arcly_core::{
     AppSpec, CancellationToken, CodecId, Engine, Event, EventKind, IngestContext, MediaFrame,
     MediaSink, MediaSource, PlayRequest, PlaybackRegistry, PublishRegistry, PublishRequest, Result,
     StartAt, StreamError, StreamHandle, StreamKey, StreamLimits, SubscribeOptions, ViewerId,
-    async_trait,
+    ViewerLoss, async_trait,
 };
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -152,4 +152,43 @@ async fn a_sink_gets_nothing_more_after_shutdown_but_its_end() {
         .drive(&mut sink, StartAt::LatestKeyframe, shutdown)
         .await;
     assert_eq!((sent.expect("finished"), sink.0, sink.1), (0, 0, true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_viewer_loses_is_told_once_a_second_and_the_rest_when_it_goes() {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&told);
+    let engine = Engine::builder()
+        .application(AppSpec::new("live"))
+        .observer(move |event: &Event| match &event.kind {
+            EventKind::ViewerLost { loss, items, .. } => {
+                seen.lock().expect("whole").push((loss.name(), *items));
+            }
+            EventKind::PlayEnded { .. } => seen.lock().expect("whole").push(("ended", 0)),
+            _ => {}
+        })
+        .build();
+    let _session = IngestContext::new(engine.clone())
+        .open_publish(cam())
+        .await
+        .expect("free");
+    let viewer = engine.open_play(PlayRequest::new(cam())).await;
+    let viewer = viewer.expect("live");
+    for _ in 0..25 {
+        viewer.lost(ViewerLoss::DisposableShed, 2);
+        tokio::time::advance(Duration::from_millis(100)).await;
+    }
+    viewer.lost(ViewerLoss::SkippedToKeyframe, 7);
+    viewer.lost(ViewerLoss::EvictedForLag, 0);
+    drop(viewer);
+    let expected = [
+        ("disposable-shed", 2),
+        ("disposable-shed", 20),
+        ("disposable-shed", 20),
+        ("skipped-to-keyframe", 7),
+        ("evicted-for-lag", 0),
+        ("disposable-shed", 8),
+        ("ended", 0),
+    ];
+    assert_eq!(*told.lock().expect("whole"), expected);
 }

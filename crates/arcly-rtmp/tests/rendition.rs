@@ -4,8 +4,12 @@ use arcly_core::{
     CodecId, LogItem, MediaFrame, RenditionSubscription, StartAt, StreamHandle, StreamKey,
     StreamLimits, Timestamp, TrackId,
 };
-use arcly_rtmp::egress::{Accepts, FlvPackager, FlvPacket, FlvVariant};
+use arcly_rtmp::Limits;
+use arcly_rtmp::amf0::Value;
+use arcly_rtmp::egress::{Accepts, EXACT_VARIANTS, FlvPackager, FlvPacket, FlvVariant};
 use arcly_rtmp::flv::TagKind;
+use arcly_rtmp::proto::capabilities::Capabilities;
+use arcly_rtmp::proto::target::Connect;
 use bytes::Bytes;
 use std::time::Duration;
 
@@ -57,7 +61,7 @@ async fn rows(mut packets: RenditionSubscription<FlvPacket>) -> Vec<Row> {
 use TagKind::{Audio, Script, Video};
 
 #[tokio::test]
-async fn a_joiner_gets_metadata_and_headers_with_the_time_of_its_keyframe_and_sound_rides_along() {
+async fn a_joiner_gets_metadata_then_headers_with_the_time_of_its_keyframe_and_sound_rides_along() {
     let stream = stream();
     send(&stream, config(picture(0, CodecId::H264, false)));
     send(&stream, config(sound(0, CodecId::Aac)));
@@ -70,7 +74,7 @@ async fn a_joiner_gets_metadata_and_headers_with_the_time_of_its_keyframe_and_so
     tokio::task::yield_now().await;
     stream.end();
     let expected = [
-        (Script, 80, true, false),
+        (Script, 0, true, false),
         (Video, 80, true, false),
         (Audio, 80, true, false),
         (Video, 80, false, true),
@@ -126,7 +130,7 @@ async fn a_viewer_gets_the_tracks_it_can_take_and_starts_all_the_same() {
     };
     let legacy = play(Accepts::LEGACY).await;
     let expected = [
-        (Script, 41, true, false),
+        (Script, 0, true, false),
         (Audio, 41, false, true),
         (Audio, 81, false, true),
     ];
@@ -163,5 +167,53 @@ async fn time_goes_on_past_2_to_the_32_milliseconds() {
     tokio::task::yield_now().await;
     stream.end();
     let times: Vec<_> = rows(viewer).await.iter().map(|row| row.1).collect();
-    assert_eq!(times, [u32::MAX - 39, u32::MAX - 39, 0, 40]);
+    assert_eq!(times, [0, u32::MAX - 39, 0, 40]);
+}
+
+/// What a player takes that names these codecs with a FourCC when it connects.
+fn announced(four_ccs: &[&str]) -> Accepts {
+    let list = four_ccs.iter().map(|&name| name.into()).collect();
+    let object = Value::Object(vec![("fourCcList".to_owned(), Value::StrictArray(list))]);
+    let connect = Connect::parse(&object, &Limits::default()).expect("within limits");
+    Accepts::of(&Capabilities::of(&connect))
+}
+
+/// Where the bytes of the next picture stand: the same for viewers that share a serialisation.
+async fn place(viewer: &mut RenditionSubscription<FlvPacket>) -> *const u8 {
+    loop {
+        let packet = viewer.recv().await.expect("live");
+        if packet.kind() == Video && !packet.is_config() {
+            return packet.chunks().as_ptr();
+        }
+    }
+}
+
+/// A hostile player may name any set of codecs; each used to cost the stream a serialisation of its own.
+#[tokio::test]
+async fn players_that_name_odd_codecs_share_what_makes_no_difference() {
+    const NAMES: [&str; 9] = [
+        "hvc1", "vvc1", "av01", "vp08", "vp09", "Opus", "ac-3", "ec-3", "fLaC",
+    ];
+    let stream = stream();
+    send(&stream, picture(0, CodecId::H264, true));
+    send(&stream, sound(0, CodecId::Aac));
+    let mut viewers = Vec::new();
+    for set in 0..512_usize {
+        let of_set = NAMES
+            .iter()
+            .enumerate()
+            .filter(|(bit, _)| set >> bit & 1 != 0);
+        let names: Vec<_> = of_set.map(|(_, &name)| name).collect();
+        viewers.push(watch(&stream, FlvVariant::new(announced(&names))));
+    }
+    let mut places = std::collections::HashSet::new();
+    for viewer in &mut viewers {
+        places.insert(place(viewer).await);
+    }
+    // Those that are served exactly, that which all further ones share, and that of who takes all.
+    assert!(
+        places.len() <= EXACT_VARIANTS + 2,
+        "{} serialisations",
+        places.len()
+    );
 }

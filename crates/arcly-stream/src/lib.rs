@@ -98,7 +98,7 @@ pub mod auth {
 /// What happens in an engine, as events.
 pub mod observe {
     pub use arcly_core::{
-        EVENT_BACKLOG, Event, EventBus, EventKind, EventReceiver, Observer, SessionId, ViewerId,
+        EVENT_BACKLOG, Event, EventBus, EventKind, EventReceiver, Observer, SessionId, ViewerId, ViewerLoss,
     };
 }
 

@@ -7,9 +7,10 @@ use super::rendition::Renditions;
 use super::track::{StreamMetadata, Track};
 use crate::bus::{LagObserver, Log, Preamble};
 use crate::observe::Reporter;
+use crate::viewer_loss::Losses;
 use crate::{
     EndReason, EventKind, MediaFrame, MediaKind, Result, Retention, SessionId, StreamError,
-    StreamKey,
+    StreamKey, ViewerId, ViewerLoss,
 };
 use arc_swap::ArcSwap;
 use std::collections::HashSet;
@@ -94,6 +95,36 @@ impl StreamEvents {
     pub(crate) fn truncated(&self) {
         self.reporter.report(EventKind::GopTruncated {
             key: self.key.clone(),
+        });
+    }
+
+    /// A viewer lost something now; see [`Losses`] for the pace.
+    pub(crate) fn viewer_lost(
+        &self,
+        viewer: ViewerId,
+        losses: &Losses,
+        loss: ViewerLoss,
+        items: u64,
+    ) {
+        let now = self.reporter.clock.elapsed();
+        if let Some(items) = losses.count(loss, items, now) {
+            self.report_loss(viewer, loss, items);
+        }
+    }
+
+    /// A viewer goes.
+    pub(crate) fn viewer_gone(&self, viewer: ViewerId, losses: &Losses) {
+        for (loss, items) in losses.rest() {
+            self.report_loss(viewer, loss, items);
+        }
+    }
+
+    fn report_loss(&self, viewer: ViewerId, loss: ViewerLoss, items: u64) {
+        self.reporter.report(EventKind::ViewerLost {
+            key: self.key.clone(),
+            viewer,
+            loss,
+            items,
         });
     }
 

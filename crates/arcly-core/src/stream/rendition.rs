@@ -36,6 +36,13 @@ pub trait Packager: Send + 'static {
     /// This packager's settings.
     fn variant(&self) -> Self::Variant;
 
+    /// Called before a rendition is started beside others of the same type, whose variants are `live`: the packager may change its
+    /// variant, to one of these or to another. What viewers can make a stream serialise is bounded here, where they choose the
+    /// variant. Called under a lock: it must be quick and must not start a rendition. The default keeps what was asked for.
+    fn settle(&mut self, live: &[Self::Variant]) {
+        let _ = live;
+    }
+
     /// Packs one frame, which it dereferences to. [`Delivery::skipped`] frames are missing directly before it.
     ///
     /// Where [`Delivery::is_sync_point`] says so, the first packet made of it goes out by [`Packets::push_sync`]: viewers start there and
@@ -256,7 +263,7 @@ impl Renditions {
     pub(super) fn get_or_start<P: Packager>(
         &self,
         handle: &StreamHandle,
-        packager: P,
+        mut packager: P,
     ) -> Rendition<P::Packet> {
         let stream = Arc::clone(handle.stream());
         let mut by_packager = self
@@ -270,6 +277,10 @@ impl Renditions {
             unreachable!("the map's keys are the types of its values");
         };
         of_type.retain(|_, rendition| rendition.strong_count() > 0);
+        if !of_type.contains_key(&packager.variant()) && !of_type.is_empty() {
+            let live: Vec<_> = of_type.keys().cloned().collect();
+            packager.settle(&live);
+        }
         let variant = packager.variant();
         let live = of_type.get(&variant).and_then(Weak::upgrade);
         if let Some(shared) = live.filter(|rendition| !rendition.log.is_closed()) {

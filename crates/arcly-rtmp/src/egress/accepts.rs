@@ -27,6 +27,8 @@ const ENHANCED: [CodecId; 9] = [
     CodecId::Flac,
 ];
 
+const ALL_CODECS: u16 = (1 << ENHANCED.len()) - 1;
+
 impl Accepts {
     /// What every player takes.
     pub const LEGACY: Self = Self {
@@ -50,7 +52,7 @@ impl Accepts {
         let mut form = TagForm::LEGACY;
         form.enhanced = true;
         Self {
-            codecs: (1 << ENHANCED.len()) - 1,
+            codecs: ALL_CODECS,
             form,
         }
     }
@@ -66,6 +68,52 @@ impl Accepts {
     #[must_use]
     pub fn form(self) -> TagForm {
         self.form
+    }
+
+    /// Whether it is what most players are: one that takes all codecs, or none, that only Enhanced RTMP carries. There are five such.
+    pub(super) fn is_whole(self) -> bool {
+        self == Self::LEGACY || (self.codecs == ALL_CODECS && !self.form.set_data_frame)
+    }
+
+    /// The same as far as it matters for the tracks of `stream`. All that it says of pictures, or of sounds, where there is no track of
+    /// that kind yet.
+    pub(super) fn reduced_to(self, stream: &StreamMetadata) -> Self {
+        let of_kind =
+            |kind: MediaKind| stream.tracks.iter().filter(move |track| track.kind == kind);
+        let matters = |codec: CodecId| {
+            let mut tracks = of_kind(codec.kind()).peekable();
+            tracks.peek().is_none() || tracks.any(|track| track.codec == codec)
+        };
+        let bits = ENHANCED.iter().enumerate();
+        let mask: u16 = bits
+            .map(|(bit, &codec)| u16::from(matters(codec)) << bit)
+            .sum();
+        let mut reduced = Self {
+            codecs: self.codecs & mask,
+            ..self
+        };
+        let kinds = [MediaKind::Video, MediaKind::Audio];
+        let has_several = kinds.into_iter().any(|kind| of_kind(kind).count() > 1);
+        let form = &mut reduced.form;
+        form.multitrack &= has_several || stream.tracks.is_empty();
+        form.enhanced &= reduced.codecs != 0 || form.multitrack || form.nano_offset;
+        reduced
+    }
+
+    /// Whether `other` takes all that it takes.
+    pub(super) fn is_within(self, other: Self) -> bool {
+        let (form, around) = (self.form, other.form);
+        self.codecs & !other.codecs == 0
+            && form.enhanced <= around.enhanced
+            && form.multitrack <= around.multitrack
+            && form.nano_offset <= around.nano_offset
+            && form.set_data_frame == around.set_data_frame
+    }
+
+    /// How many tracks of `stream` it takes.
+    pub(super) fn taken_of(self, stream: &StreamMetadata) -> usize {
+        let tracks = stream.tracks.iter();
+        tracks.filter(|track| self.takes(track.codec)).count()
     }
 
     /// The pictures and sounds of a stream that it does not take; all of them where there is nothing for it. Empty where
@@ -113,6 +161,34 @@ fn is_carried(codec: CodecId) -> bool {
             codec,
             CodecId::H264 | CodecId::Aac | CodecId::Mp3 | CodecId::Pcma | CodecId::Pcmu
         )
+}
+
+#[cfg(test)]
+impl Accepts {
+    /// What a player takes that names these codecs.
+    pub(super) fn only(codecs: &[CodecId]) -> Self {
+        let mut only = Self::all_codecs();
+        let bits = ENHANCED.iter().enumerate();
+        only.codecs = bits
+            .map(|(bit, codec)| u16::from(codecs.contains(codec)) << bit)
+            .sum();
+        only
+    }
+
+    /// What all players together can say, those that take all last.
+    pub(super) fn every() -> impl Iterator<Item = Self> {
+        let forms = (0..8_u8).map(|bits| {
+            let mut form = TagForm::LEGACY;
+            form.enhanced = bits & 1 != 0;
+            form.multitrack = form.enhanced && bits & 2 != 0;
+            form.nano_offset = form.enhanced && bits & 4 != 0;
+            form
+        });
+        forms.flat_map(|form| {
+            let codecs = if form.enhanced { 0..=ALL_CODECS } else { 0..=0 };
+            codecs.map(move |codecs| Self { codecs, form })
+        })
+    }
 }
 
 #[cfg(test)]

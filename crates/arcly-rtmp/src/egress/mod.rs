@@ -38,11 +38,13 @@ mod accepts;
 mod packager;
 mod packet;
 mod shedding;
+mod variant;
 
 pub use accepts::{Accepts, Misses};
-pub use packager::{FlvPackager, FlvVariant};
+pub use packager::FlvPackager;
 pub use packet::{FlvPacket, MESSAGE_STREAM};
 pub use shedding::Shedding;
+pub use variant::{EXACT_VARIANTS, FlvVariant, MAX_VARIANTS};
 
 use bytes::Bytes;
 

@@ -1,42 +1,17 @@
 //! The rendition of a stream as FLV tags and RTMP messages.
 
-use super::{Accepts, FlvPacket};
+use super::{FlvPacket, FlvVariant};
 use crate::flv::{Tag, TagKind, TagWriter, on_meta_data};
 use arcly_core::{
     CodecId, Delivery, MediaFrame, MediaKind, Packager, Packets, StreamHandle, Timestamp,
 };
 use std::time::Duration;
 
-/// What tells renditions apart: viewers with equal ones share a serialisation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub struct FlvVariant {
-    /// What the viewers take.
-    pub accepts: Accepts,
-    /// The chunk size of the RTMP view, in bytes, at least 1.
-    pub chunk_size: u32,
-    /// How long sound waits for the next picture at most; 0: not at all.
-    pub flush_window: Duration,
-}
-
-impl FlvVariant {
-    /// For viewers that take `accepts`, with the chunk size and the flush window of the default
-    /// [`Config`](crate::Config).
-    #[must_use]
-    pub fn new(accepts: Accepts) -> Self {
-        let config = crate::Config::default();
-        Self {
-            accepts,
-            chunk_size: config.chunk_size,
-            flush_window: config.audio_flush_window,
-        }
-    }
-}
-
-/// Serialises a stream once for all viewers by RTMP and by FLV over HTTP that take the same.
+/// Serialises a stream once for all viewers by RTMP and by FLV over HTTP that take the same. There are few renditions however many
+/// ways its players name of taking it, see [`FlvVariant::settled`].
 ///
 /// The preamble, which a viewer gets where it starts and after it has missed something, is `onMetaData` (the publisher's, or
-/// else one made of what is known of the tracks) and the sequence headers, with the time of the sync point. Tracks that the
+/// else one made of what is known of the tracks), at time 0, and the sequence headers, with the time of the sync point. Tracks that the
 /// variant has no place for are left out.
 ///
 /// Sound wakes nobody while there are pictures: it goes out with the next one, or after
@@ -135,6 +110,11 @@ impl Packager for FlvPackager {
 
     fn variant(&self) -> FlvVariant {
         self.variant
+    }
+
+    fn settle(&mut self, live: &[FlvVariant]) {
+        self.variant = self.variant.settled(live, &self.stream.metadata());
+        self.writer = TagWriter::new(self.variant.accepts.form());
     }
 
     fn flush_window(&self) -> Duration {
