@@ -85,7 +85,9 @@ impl FlvPackager {
         // What has no place in this form is left out; whether that leaves anything is for the viewer to say.
         let _ = writer.write(frame, &mut |mut tag: Tag| {
             if tag.kind == TagKind::Script && tag.config {
-                // ffmpeg takes an `onMetaData` with any other time for the first line of a subtitle track.
+                // ffmpeg (5.1 and 9 alike) passes over an `onMetaData` at time 0 and makes a subtitle track of one at any other, whose
+                // empty lines then disturb what it is to be muxed into. All others go by the times of media tags alone (GStreamer's
+                // flvdemux, nginx-rtmp, which sends its own at 0 too), so a step from 0 to the time of the stream disturbs none.
                 tag.timestamp = 0;
             }
             let Some(packet) = FlvPacket::new(&tag, frame.dts, variant.chunk_size) else {
