@@ -42,6 +42,11 @@ const TOOLS: &[Tool] = &[
         check: Check::AllOf(&["curl"]),
     },
     Tool {
+        name: "npm",
+        package: "npm",
+        check: Check::AllOf(&["npm"]),
+    },
+    Tool {
         name: "Chromium",
         package: "chromium",
         check: Check::OneOf(&[

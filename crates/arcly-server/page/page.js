@@ -16,7 +16,8 @@ const wanted = () => decodeURIComponent(location.hash.slice(1));
 
 let server = null;
 let streams = [];
-/** What plays: its name, and when its publish began, so that a new publish under the name is noticed. */
+let relays = [];
+/** What plays: its name and session, so that a new stream under the name is noticed. */
 let playing = null;
 let retry = 0;
 
@@ -57,7 +58,7 @@ function notice(...lines) {
 function play(stream) {
   clearTimeout(retry);
   const path = withToken(stream.play.hls);
-  playing = { name: nameOf(stream), started: stream.started };
+  playing = { name: nameOf(stream), session: stream.session };
   if (!video.canPlayType(HLS_TYPE)) {
     const url = Object.assign(document.createElement('code'), { textContent: new URL(path, location.href).href });
     notice('This browser cannot play HLS by itself. Open this address in Safari, a recent Chrome or Edge, VLC or ffplay:', url);
@@ -107,10 +108,12 @@ function row(stream) {
   const link = document.createElement('a');
   link.href = `#${encodeURI(nameOf(stream))}`;
   const numbers = numbersOf(stream);
+  const waits = stream.interrupted ? ' · interrupted' : '';
   const viewers = stream.viewers === 1 ? '1 viewer' : `${stream.viewers} viewers`;
-  for (const [name, text] of [['dot', ''], ['name', nameOf(stream)], ['rate', numbers.bitrate], ['details', `${numbers.picture} · ${numbers.fps} · ${viewers}`]]) {
+  for (const [name, text] of [['dot', ''], ['name', nameOf(stream)], ['rate', numbers.bitrate], ['details', `${numbers.picture} · ${numbers.fps} · ${viewers}${waits}`]]) {
     link.append(Object.assign(document.createElement('span'), { className: name, textContent: text }));
   }
+  if (stream.interrupted) link.classList.add('interrupted');
   if (nameOf(stream) === playing?.name) link.setAttribute('aria-current', 'true');
   const item = document.createElement('li');
   item.append(link);
@@ -138,17 +141,47 @@ function showPlaying() {
     if (!playing || playing.name !== name || video.ended || video.error) stop(text);
     return;
   }
-  if (playing?.name !== nameOf(stream) || playing.started !== stream.started) play(stream);
+  if (playing?.name !== nameOf(stream) || playing.session !== stream.session) play(stream);
   const numbers = numbersOf(stream);
   byId('title').textContent = nameOf(stream);
-  byId('origin').textContent = `${stream.publisher.protocol} · ${numbers.codecs}`;
+  const waits = stream.interrupted ? ' · interrupted: waiting for the publisher to come back' : '';
+  byId('origin').textContent = `${stream.publisher.protocol} · ${numbers.codecs}${waits}`;
   for (const cell of document.querySelectorAll('[data-number]')) cell.textContent = numbers[cell.dataset.number];
   const url = new URL(withToken(stream.play.hls), location.href).href;
   command('watch-url', url);
+  command('watch-flv', new URL(withToken(stream.play.flv), location.href).href);
+  byId('watch-rtmp-box').hidden = !rtmpBase();
+  if (rtmpBase()) command('watch-rtmp', withToken(`${rtmpBase()}${stream.play.rtmp}`));
   command('watch-ffplay', `ffplay '${url}'`);
 }
 
+// ---- Relays ----
+
+function relayRow(relay) {
+  const item = document.createElement('li');
+  const arrow = relay.way === 'pull' ? '←' : '→';
+  const retry = relay.next_try ? `; again in ${Math.max(0, Math.round(relay.next_try - Date.now() / 1000))} s` : '';
+  const state = relay.error ? `${relay.state}: ${relay.error}${retry}` : relay.state;
+  for (const [name, text] of [['name', `${nameOf(relay)} ${arrow} ${relay.url}`], ['details', state]]) {
+    item.append(Object.assign(document.createElement('span'), { className: name, textContent: text }));
+  }
+  item.className = `relay ${relay.state}`;
+  return item;
+}
+
+function showRelays() {
+  byId('relays').hidden = relays.length === 0;
+  byId('relay-list').replaceChildren(...relays.map(relayRow));
+}
+
 // ---- Commands to copy ----
+
+/** The beginning of all RTMP URLs; plain where there is, as not every player speaks TLS. */
+function rtmpBase() {
+  if (server?.rtmp_port) return `rtmp://${location.hostname}:${server.rtmp_port}`;
+  return server?.rtmps_port ? `rtmps://${location.hostname}:${server.rtmps_port}` : null;
+}
+
 
 function command(id, text) {
   const code = byId(id);
@@ -174,9 +207,9 @@ for (const box of document.querySelectorAll('.command')) {
 }
 
 function showPublish() {
-  if (!server?.rtmp_port) return;
+  if (!rtmpBase()) return;
   const app = server.applications.includes('live') ? 'live' : server.applications[0];
-  const base = `rtmp://${location.hostname}:${server.rtmp_port}/${app}`;
+  const base = `${rtmpBase()}/${app}`;
   const key = server.auth ? 'cam?token=TOKEN' : 'cam';
   command('publish-ffmpeg', `ffmpeg -re -i video.mp4 -c:v libx264 -g 60 -c:a aac -f flv '${base}/${key}'`);
   command('publish-server', base);
@@ -201,8 +234,10 @@ async function poll() {
       showPublish();
     }
     streams = (await get('/api/v1/streams')).streams;
+    relays = (await get('/api/v1/relays')).relays;
     showPlaying();
     showList();
+    showRelays();
     if (server.auth && !token && streams.length === 0) byId('none').textContent = 'This server takes tokens: open the page with ?token=… to see the streams that yours allows.';
   } catch {
     server = null;

@@ -18,12 +18,15 @@ fn blocks() -> Vec<String> {
     blocks
 }
 
+/// The blocks that begin with a word.
+fn blocks_of(first: &str) -> Vec<String> {
+    let all = blocks().into_iter();
+    all.filter(|block| block.starts_with(first)).collect()
+}
+
 /// The block that begins with a word.
 fn block(first: &str) -> String {
-    let found: Vec<_> = blocks()
-        .into_iter()
-        .filter(|block| block.starts_with(first))
-        .collect();
+    let found = blocks_of(first);
     assert_eq!(found.len(), 1, "one block begins with {first:?}");
     found.into_iter().next().expect("one")
 }
@@ -56,6 +59,7 @@ fn every_block_is_run_here_or_checked_elsewhere() {
             "ffmpeg ",
             "ffplay ",
             "curl ",
+            "cat > edge.toml",
         ];
         assert!(
             known.iter().any(|known| block.starts_with(known)),
@@ -90,15 +94,27 @@ fn publish_watch_and_look() {
 
     // Neither a window nor a loudspeaker; it would play on for ever.
     tool("ffplay");
-    let watch = format!(
-        "timeout 10 {} -loglevel error -nodisp || [ $? = 124 ]",
-        on(&server, &block("ffplay"))
-    );
-    let watched = run(shell(&watch)
-        .env("SDL_VIDEODRIVER", "dummy")
-        .env("SDL_AUDIODRIVER", "dummy"));
-    assert_eq!(String::from_utf8_lossy(&watched.stderr).trim(), "");
-    assert_eq!(server.json("/api/v1/streams/live/cam")["viewers"], 1);
+    let players = blocks_of("ffplay ");
+    assert_eq!(players.len(), 3, "HLS, RTMP and HTTP-FLV");
+    for player in players {
+        let watch = format!(
+            "timeout 8 {} -loglevel error -nodisp || [ $? = 124 ]",
+            on(&server, &player)
+        );
+        let watched = run(shell(&watch)
+            .env("SDL_VIDEODRIVER", "dummy")
+            .env("SDL_AUDIODRIVER", "dummy"));
+        assert_eq!(
+            String::from_utf8_lossy(&watched.stderr).trim(),
+            "",
+            "{player}"
+        );
+    }
+    let metrics = server.get("/metrics").text();
+    for protocol in ["hls", "rtmp", "http-flv"] {
+        let line = format!("arcly_plays_started_total{{protocol=\"{protocol}\"}} 1");
+        assert!(metrics.contains(&line), "{metrics}");
+    }
 
     let curl = Command::new("curl").arg("--version").output();
     assert!(
@@ -112,4 +128,21 @@ fn publish_watch_and_look() {
             && seen.contains("arcly_stream_bitrate_bits{app=\"live\",stream=\"cam\"}"),
         "{seen}"
     );
+}
+
+#[test]
+fn a_second_server_takes_the_stream_from_the_first() {
+    let mut server = Server::start(&[]);
+    let _publisher = support::publish(&server.rtmp_url("live/cam"), 60);
+    server.wait_live("live/cam");
+    let folder = tempfile::tempdir().expect("a folder");
+    let script = on(&server, &block("cat > edge.toml"));
+    // The last line runs this package's binary; its ports would be taken where somebody tries the README meanwhile.
+    let (write, start) = script.rsplit_once('\n').expect("two commands");
+    assert_eq!(start, "cargo run --release -- --config edge.toml");
+    run(shell(write).current_dir(folder.path()));
+    let config = folder.path().join("edge.toml");
+    let mut edge = Server::start(&["--config", config.to_str().expect("UTF-8")]);
+    edge.wait_live("live/cam");
+    assert_eq!(edge.get("/live/cam/index.m3u8").status, 200);
 }

@@ -39,6 +39,8 @@ struct Streams {
 struct Stream {
     app: String,
     stream: String,
+    /// Stays the same for as long as viewers need not start anew.
+    session: u64,
     publisher: Publisher,
     /// Whether its publisher has gone, and the stream waits for it to come back.
     interrupted: bool,
@@ -131,6 +133,7 @@ impl Stream {
         Self {
             app: key.app.to_string(),
             stream: key.stream.to_string(),
+            session: handle.session().get(),
             publisher: Publisher {
                 protocol: origin.protocol.clone(),
                 peer: origin.peer.map(|peer| peer.to_string()),
