@@ -42,11 +42,6 @@ const TOOLS: &[Tool] = &[
         check: Check::AllOf(&["curl"]),
     },
     Tool {
-        name: "npm",
-        package: "npm",
-        check: Check::AllOf(&["npm"]),
-    },
-    Tool {
         name: "Chromium",
         package: "chromium",
         check: Check::OneOf(&[
@@ -105,10 +100,16 @@ const TOOLS: &[Tool] = &[
 
 /// Packages of npm that tests load into a browser, pinned, and where they go: below the build directory, so that nothing of them is
 /// committed or shipped.
-const NPM_PACKAGES: &[NpmPackage] = &[NpmPackage {
-    name: "hls.js",
-    version: "1.7.4",
-}];
+const NPM_PACKAGES: &[NpmPackage] = &[
+    NpmPackage {
+        name: "hls.js",
+        version: "1.7.4",
+    },
+    NpmPackage {
+        name: "mpegts.js",
+        version: "1.8.2",
+    },
+];
 const NPM_FOLDER: &str = "target/npm";
 
 struct NpmPackage {
@@ -123,15 +124,24 @@ impl NpmPackage {
         std::fs::read_to_string(manifest).is_ok_and(|text| text.contains(&version))
     }
 
-    /// Without scripts of the package's own.
-    fn install(&self) -> Result {
-        let spec = format!("{}@{}", self.name, self.version);
-        let options = ["--no-save", "--no-audit", "--no-fund", "--ignore-scripts"];
-        let arguments = [&["install", "--prefix", NPM_FOLDER], &options[..], &[&spec]].concat();
-        std::fs::create_dir_all(NPM_FOLDER)
-            .map_err(|error| Failure::Missing(format!("{NPM_FOLDER}: {error}")))?;
-        Invocation::program("npm", &arguments).run()
+    fn spec(&self) -> String {
+        format!("{}@{}", self.name, self.version)
     }
+}
+
+/// Installs all packages where one is missing, without scripts of their own: npm removes what was not saved and is not named again.
+fn install_npm_packages() -> Result {
+    if NPM_PACKAGES.iter().all(NpmPackage::is_there) {
+        return Ok(());
+    }
+    let specs: Vec<String> = NPM_PACKAGES.iter().map(NpmPackage::spec).collect();
+    let options = ["--no-save", "--no-audit", "--no-fund", "--ignore-scripts"];
+    let mut arguments = vec!["install", "--prefix", NPM_FOLDER];
+    arguments.extend(options);
+    arguments.extend(specs.iter().map(String::as_str));
+    std::fs::create_dir_all(NPM_FOLDER)
+        .map_err(|error| Failure::Missing(format!("{NPM_FOLDER}: {error}")))?;
+    Invocation::program("npm", &arguments).run()
 }
 
 /// How often an installation is tried: a mirror may be in the middle of an update.
@@ -155,8 +165,7 @@ enum Installer {
 pub(crate) fn run(steps: &mut Steps) -> Result {
     steps.run("setup", || {
         install_tools()?;
-        let mut missing = NPM_PACKAGES.iter().filter(|package| !package.is_there());
-        missing.try_for_each(NpmPackage::install)?;
+        install_npm_packages()?;
         println!("all that the tests need is installed");
         Ok(())
     })

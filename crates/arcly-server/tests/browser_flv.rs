@@ -2,46 +2,28 @@
 
 mod support;
 
-use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use support::page::Page;
-use support::{Server, run, tool};
+use support::{Server, tool};
 
-/// The player, fetched once by npm.
-const PACKAGE: &str = "mpegts.js@1.8.2";
-
-/// The player's source text.
-fn player() -> &'static str {
-    static PLAYER: OnceLock<String> = OnceLock::new();
-    PLAYER.get_or_init(fetch)
-}
-
-fn fetch() -> String {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(PACKAGE);
-    let script: PathBuf = folder.join("node_modules/mpegts.js/dist/mpegts.js");
-    if !script.exists() {
-        std::fs::create_dir_all(&folder).expect("a folder");
-        run(tool("npm")
-            .args([
-                "install",
-                "--ignore-scripts",
-                "--no-audit",
-                "--no-fund",
-                "--no-save",
-            ])
-            .args(["--prefix", folder.to_str().expect("UTF-8"), PACKAGE]));
-    }
-    std::fs::read_to_string(script).expect("npm has put it there")
+/// The player's source text, where `cargo xtask setup` puts it.
+fn mpegts_js() -> String {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../target/npm/node_modules/mpegts.js/dist/mpegts.js"
+    );
+    std::fs::read_to_string(path).unwrap_or_else(|error| {
+        panic!("this test needs mpegts.js: run `cargo xtask setup`, which installs it ({path}: {error})")
+    })
 }
 
 #[test]
 fn mpegts_js_plays_by_http_and_by_websocket() {
-    let player = player();
+    let player = mpegts_js();
     let mut server = Server::start(&["--demo"]);
     server.wait_live("live/demo");
     for scheme in ["http", "ws"] {
         let mut page = Page::open(&server.url("/api/v1/server"));
-        page.evaluate(player);
+        page.evaluate(&player);
         page.wait("typeof mpegts === 'object' && mpegts.isSupported()");
         page.evaluate(&format!(
             "document.body.innerHTML = '<video muted></video>';
@@ -78,7 +60,7 @@ fn mpegts_js_plays_by_http_and_by_websocket() {
 
 #[test]
 fn a_stream_without_sound_starts_as_well() {
-    let player = player();
+    let player = mpegts_js();
     let mut server = Server::start(&[]);
     let _publisher = support::Process::spawn(
         tool("ffmpeg")
@@ -109,7 +91,7 @@ fn a_stream_without_sound_starts_as_well() {
     );
     server.wait_live("live/mute");
     let mut page = Page::open(&server.url("/api/v1/server"));
-    page.evaluate(player);
+    page.evaluate(&player);
     page.wait("typeof mpegts === 'object'");
     page.evaluate(
         "document.body.innerHTML = '<video muted></video>';

@@ -7,7 +7,6 @@ mod pace;
 mod playing;
 mod publishing;
 mod rare;
-mod shed;
 
 use crate::Config;
 use arcly_core::health::Health;

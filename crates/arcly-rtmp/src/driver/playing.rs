@@ -5,21 +5,22 @@ use super::connection::{Connection, now};
 use super::outbox::Outbox;
 use super::outcome::{ConnectionError, play_refusal};
 use super::pace::Pacer;
-use super::shed::{Shed, Shedding};
 use crate::Config;
-use crate::egress::{Accepts, FlvPackager, FlvPacket, FlvVariant, MESSAGE_STREAM, Misses};
+use crate::egress::{
+    Accepts, FlvPackager, FlvPacket, FlvVariant, MESSAGE_STREAM, Misses, Shedding,
+};
 use crate::flv::TagKind;
 use crate::proto::capabilities::Capabilities;
 use crate::proto::session::{MessageStreamId, PlayControl, PlayEnd, PlayRequest};
 use crate::proto::status::StatusCode;
 use arcly_core::{
     Credentials, PlaySession, Rendition, RenditionSubscription, StartAt, StreamError, StreamKey,
-    SubscriptionEnd, TimeDelta,
+    SubscriptionEnd,
 };
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tracing::{debug, info};
 
 /// How many packets are taken at a time: what goes into one write.
@@ -111,7 +112,7 @@ impl Play {
                 TagKind::Video => video,
                 TagKind::Script => true,
             };
-            if !wanted || (shed == Shed::Disposable && packet.is_disposable()) {
+            if !wanted || (shed && packet.is_disposable()) {
                 return;
             }
             if stream == MESSAGE_STREAM {
@@ -205,23 +206,13 @@ impl Viewer {
         }
     }
 
-    /// What it goes without, where it is congested; it is put on the newest keyframe where that is needed.
-    fn shed(&mut self, congested: bool, config: &Config) -> Shed {
+    /// Whether it goes without disposable pictures; where it is too far behind, it is put on the newest keyframe.
+    fn shed(&mut self, congested: bool, config: &Config) -> bool {
         let Some(packets) = self.packets.as_mut().filter(|_| congested) else {
-            return Shed::Nothing;
+            return false;
         };
-        let delta = |duration: Duration| {
-            TimeDelta::from_millis(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX))
-        };
-        let (shed_after, skip_after) = (delta(config.shed_after), delta(config.skip_after));
-        let shed = self
-            .shedding
-            .decide(packets.backlog(), shed_after, skip_after);
-        // Where there is no newer keyframe, what no picture refers to is left out until there is.
-        if shed == Shed::ToKeyframe && packets.skip_to_newest_sync() == 0 {
-            return Shed::Disposable;
-        }
-        shed
+        let (shed_after, skip_after) = (config.shed_after, config.skip_after);
+        self.shedding.congested(packets, shed_after, skip_after)
     }
 
     fn restart(&mut self) {

@@ -8,8 +8,6 @@ use std::time::Duration;
 /// gets always decodes. It may start far behind the newest picture, at a keyframe; only what it loses beyond that counts.
 #[derive(Clone, Copy, Debug)]
 pub struct Shedding {
-    shed_after: TimeDelta,
-    skip_after: TimeDelta,
     /// How far behind it was where it was closest.
     closest: TimeDelta,
 }
@@ -22,24 +20,25 @@ enum Shed {
 }
 
 impl Shedding {
-    /// For a viewer that starts: as [`shed_after`](crate::Config::shed_after) and [`skip_after`](crate::Config::skip_after) say.
+    /// For a viewer that starts.
     #[must_use]
-    pub fn new(shed_after: Duration, skip_after: Duration) -> Self {
-        let delta = |duration: Duration| {
-            TimeDelta::from_millis(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX))
-        };
+    pub const fn new() -> Self {
         Self {
-            shed_after: delta(shed_after),
-            skip_after: delta(skip_after),
             closest: TimeDelta::from_millis(i64::MAX),
         }
     }
 
     /// To be called before packets are taken for a viewer whose socket did not take all that came before. Puts it on the newest
-    /// keyframe where it is too far behind; says whether the [disposable](FlvPacket::is_disposable) packets that are taken next are to be
-    /// left out.
-    pub fn congested(&mut self, packets: &mut RenditionSubscription<FlvPacket>) -> bool {
-        match self.decide(packets.backlog()) {
+    /// keyframe where it has lost more than [`skip_after`](crate::Config::skip_after); says whether the
+    /// [disposable](FlvPacket::is_disposable) packets that are taken next are to be left out, as after
+    /// [`shed_after`](crate::Config::shed_after).
+    pub fn congested(
+        &mut self,
+        packets: &mut RenditionSubscription<FlvPacket>,
+        shed_after: Duration,
+        skip_after: Duration,
+    ) -> bool {
+        match self.decide(packets.backlog(), delta(shed_after), delta(skip_after)) {
             Shed::Nothing => false,
             Shed::Disposable => true,
             // Where there is no newer keyframe, what no picture refers to is left out until there is.
@@ -48,17 +47,27 @@ impl Shedding {
     }
 
     /// The decision for a viewer that is `backlog` behind the newest picture.
-    fn decide(&mut self, backlog: TimeDelta) -> Shed {
+    fn decide(&mut self, backlog: TimeDelta, shed_after: TimeDelta, skip_after: TimeDelta) -> Shed {
         self.closest = self.closest.min(backlog);
         let lost = backlog - self.closest;
-        if lost > self.skip_after {
+        if lost > skip_after {
             Shed::ToKeyframe
-        } else if lost > self.shed_after {
+        } else if lost > shed_after {
             Shed::Disposable
         } else {
             Shed::Nothing
         }
     }
+}
+
+impl Default for Shedding {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn delta(duration: Duration) -> TimeDelta {
+    TimeDelta::from_millis(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX))
 }
 
 #[cfg(test)]
@@ -67,8 +76,9 @@ mod tests {
 
     #[test]
     fn first_disposable_pictures_go_then_the_rest_of_the_gop() {
-        let mut shedding = Shedding::new(Duration::from_millis(500), Duration::from_millis(2_000));
-        let mut at = |millis| shedding.decide(TimeDelta::from_millis(millis));
+        let mut shedding = Shedding::new();
+        let (shed, skip) = (TimeDelta::from_millis(500), TimeDelta::from_millis(2_000));
+        let mut at = |millis| shedding.decide(TimeDelta::from_millis(millis), shed, skip);
         // It starts four seconds back, at a keyframe, and catches up.
         assert_eq!(at(4_000), Shed::Nothing);
         assert_eq!(at(4_500), Shed::Nothing);

@@ -12,6 +12,7 @@ use arcly_stream::protocol::rtmp::egress::{
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 /// How many packets are taken at a time: two seconds of pictures and sound, for one that joins.
 const BATCH_PACKETS: usize = 128;
@@ -25,6 +26,8 @@ pub(super) struct Viewer {
     ended: Ended,
     packets: RenditionSubscription<FlvPacket>,
     shedding: Shedding,
+    shed_after: Duration,
+    skip_after: Duration,
     congestion: Congestion,
     /// Whether the file header is still to be sent.
     starts: bool,
@@ -68,7 +71,9 @@ impl Viewer {
                     () = shutdown.cancelled() => End::Stopping,
                 }
             }),
-            shedding: Shedding::new(pace.shed_after.0, pace.skip_after.0),
+            shedding: Shedding::new(),
+            shed_after: pace.shed_after.0,
+            skip_after: pace.skip_after.0,
             congestion,
             starts: true,
         }
@@ -94,7 +99,10 @@ impl Viewer {
     }
 
     fn take(&mut self) -> Batch {
-        let sheds = self.congestion.take() && self.shedding.congested(&mut self.packets);
+        let sheds = self.congestion.take()
+            && self
+                .shedding
+                .congested(&mut self.packets, self.shed_after, self.skip_after);
         let mut batch = Batch::default();
         if std::mem::take(&mut self.starts) {
             batch.push(self.header());
