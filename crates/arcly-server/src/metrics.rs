@@ -31,6 +31,7 @@ pub(crate) struct Metrics {
     plays_refused: Family<ByCause, Counter>,
     connections_refused: Family<ByCause, Counter>,
     frames_skipped: Counter,
+    viewers_lost: Family<ByLoss, Counter>,
     recorded_bytes: Counter,
     http_responses: Family<ByCode, Counter>,
     received: Arc<Mutex<Received>>,
@@ -51,6 +52,11 @@ struct ByProtocol {
 struct ByCause {
     protocol: String,
     reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByLoss {
+    loss: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -119,6 +125,10 @@ impl Metrics {
             EventKind::SubscriberLagged { skipped, .. } => {
                 self.frames_skipped.inc_by(*skipped);
             }
+            EventKind::ViewerLost { loss, items, .. } => {
+                let loss = ByLoss { loss: loss.name() };
+                self.viewers_lost.get_or_create(&loss).inc_by(*items);
+            }
             EventKind::RecordingFinished { bytes, .. } => {
                 self.recorded_bytes.inc_by(*bytes);
             }
@@ -182,6 +192,11 @@ impl Metrics {
             "arcly_frames_skipped",
             "Frames that readers missed for slowness",
             self.frames_skipped.clone(),
+        );
+        registry.register(
+            "arcly_viewer_losses",
+            "Frames or packets that viewers went without for slowness, by what was done",
+            self.viewers_lost.clone(),
         );
         registry.register(
             "arcly_recorded_bytes",

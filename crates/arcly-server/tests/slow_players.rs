@@ -90,6 +90,9 @@ fn a_player_that_pauses_goes_on_at_a_keyframe() {
     assert!(publisher.0.wait().expect("a child").success());
     assert!(prompt.0.wait().expect("a child").success());
 
+    let metrics = server.get("/metrics").text();
+    let lost = "arcly_viewer_losses_total{loss=\"skipped-to-keyframe\"}";
+    assert!(metrics.contains(lost), "{metrics}");
     std::fs::write(file("slow.flv"), unchunked(&response)).expect("written");
     let all = read(&file("prompt"));
     let got = packets_of(&file("slow.flv"));

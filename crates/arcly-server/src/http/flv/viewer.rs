@@ -5,6 +5,7 @@ use crate::config::Rtmp;
 use crate::http::write_timeout::Congestion;
 use arcly_stream::bus::{RenditionSubscription, SubscriptionEnd};
 use arcly_stream::media::MediaKind;
+use arcly_stream::observe::ViewerLoss;
 use arcly_stream::prelude::{CancellationToken, PlaySession, StartAt};
 use arcly_stream::protocol::rtmp::egress::{
     Accepts, FlvPackager, FlvPacket, FlvVariant, Shedding, file_header,
@@ -107,13 +108,25 @@ impl Viewer {
         if std::mem::take(&mut self.starts) {
             batch.push(self.header());
         }
+        let (mut shed, mut skipped) = (0, 0);
         self.packets.for_each_ready(BATCH_PACKETS, |packet| {
-            if !(sheds && packet.is_disposable()) {
-                for piece in packet.tag() {
-                    batch.push(piece);
-                }
+            skipped += packet.skipped;
+            if sheds && packet.is_disposable() {
+                shed += 1;
+                return;
+            }
+            for piece in packet.tag() {
+                batch.push(piece);
             }
         });
+        for (loss, packets) in [
+            (ViewerLoss::DisposableShed, shed),
+            (ViewerLoss::SkippedToKeyframe, skipped),
+        ] {
+            if packets > 0 {
+                self.session.lost(loss, packets);
+            }
+        }
         batch
     }
 
@@ -129,7 +142,10 @@ impl Viewer {
 
     fn end(&self) -> End {
         match self.packets.end() {
-            Some(SubscriptionEnd::Evicted { .. }) => End::TooSlow,
+            Some(SubscriptionEnd::Evicted { skipped }) => {
+                self.session.lost(ViewerLoss::EvictedForLag, skipped);
+                End::TooSlow
+            }
             Some(SubscriptionEnd::PackagerFailed) => End::Failed,
             _ => End::Unpublished,
         }
