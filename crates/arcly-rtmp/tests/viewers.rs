@@ -2,89 +2,15 @@
 
 mod support;
 
-use arcly_core::{
-    AppSpec, CodecId, Engine, EventKind, IngestContext, MediaFrame, PublishSession, StreamKey,
-    Timestamp,
-};
+use arcly_core::{AppSpec, Engine, EventKind};
 use arcly_rtmp::Config;
-use arcly_rtmp::proto::message::{Message, type_id};
-use bytes::Bytes;
+use arcly_rtmp::proto::message::type_id;
 use std::sync::Arc;
 use std::time::Duration;
 use support::player::Player;
 use support::server::{PATIENCE, Server};
+use support::source::{Source, is_sequence_header, next_picture, number};
 use tokio::time::timeout;
-
-/// A stream of 25 pictures a second and as many sounds, a keyframe each second, every second picture disposable. Each payload
-/// begins with its number.
-struct Source {
-    session: PublishSession,
-    number: u32,
-    bytes: usize,
-}
-
-impl Source {
-    async fn open(engine: &Arc<Engine>, bytes: usize) -> Self {
-        let ctx = IngestContext::new(Arc::clone(engine) as _);
-        let session = ctx.open_publish(StreamKey::new("live", "cam")).await;
-        let source = Self {
-            session: session.expect("it is free"),
-            number: 0,
-            bytes,
-        };
-        let avcc = Bytes::from(support::avc_header()[5..].to_vec());
-        source.send(MediaFrame::new_video(0, 0, avcc, CodecId::H264, false).into_config());
-        let asc = Bytes::from_static(&[0x12, 0x10]);
-        source.send(MediaFrame::new_audio(0, asc, CodecId::Aac).into_config());
-        source
-    }
-
-    fn send(&self, frame: MediaFrame) {
-        self.session.publish_frame(frame).expect("live");
-    }
-
-    /// The next picture with its sound.
-    fn step(&mut self) {
-        let number = self.number;
-        self.number += 1;
-        let at = Timestamp::from_millis(i64::from(number) * 40);
-        let mut payload = vec![0; self.bytes];
-        payload[..4].copy_from_slice(&(self.bytes as u32 - 4).to_be_bytes());
-        payload[4..8].copy_from_slice(&number.to_be_bytes());
-        let key = number.is_multiple_of(25);
-        let mut frame = MediaFrame::new_video(at, at, payload.into(), CodecId::H264, key);
-        if number % 2 == 1 {
-            frame.flags.insert(arcly_core::FrameFlags::DISPOSABLE);
-        }
-        self.send(frame);
-        let sound = Bytes::copy_from_slice(&number.to_be_bytes());
-        self.send(MediaFrame::new_audio(at, sound, CodecId::Aac));
-    }
-}
-
-/// The number in a picture; `None` for anything else.
-fn number(message: &Message) -> Option<u32> {
-    let picture = message.type_id == type_id::VIDEO && message.payload[1] == 1;
-    picture.then(|| u32::from_be_bytes(message.payload[9..13].try_into().expect("four bytes")))
-}
-
-fn is_sequence_header(message: &Message) -> bool {
-    message.type_id == type_id::VIDEO && message.payload[1] == 0
-}
-
-async fn next_picture(player: &mut Player) -> u32 {
-    let searching = async {
-        loop {
-            let message = player.next().await.expect("the connection stands");
-            if let Some(number) = number(&message) {
-                return number;
-            }
-        }
-    };
-    timeout(PATIENCE, searching)
-        .await
-        .expect("a picture in time")
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_joiner_starts_at_the_keyframe_with_all_it_needs_and_gets_the_whole_gop() {

@@ -98,7 +98,8 @@ pub mod auth {
 /// What happens in an engine, as events.
 pub mod observe {
     pub use arcly_core::{
-        EVENT_BACKLOG, Event, EventBus, EventKind, EventReceiver, Observer, SessionId, ViewerId, ViewerLoss,
+        EVENT_BACKLOG, Event, EventBus, EventKind, EventReceiver, Observer, SessionId, ViewerId,
+        ViewerLoss,
     };
 }
 

@@ -5,6 +5,7 @@ pub(crate) mod client;
 pub(crate) mod player;
 pub(crate) mod relay;
 pub(crate) mod server;
+pub(crate) mod source;
 
 use arcly_core::MediaFrame;
 use arcly_rtmp::amf0::{self, Value, Writer};

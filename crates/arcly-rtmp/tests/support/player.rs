@@ -12,11 +12,16 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
+enum Heard {
+    Media(Message),
+    Code(String),
+}
+
 pub(crate) struct Player {
     pub(crate) socket: TcpStream,
     reader: ChunkReader,
     handshake_left: usize,
-    messages: VecDeque<Message>,
+    heard: VecDeque<Heard>,
     /// The status codes so far.
     pub(crate) codes: Vec<String>,
 }
@@ -29,12 +34,23 @@ impl Player {
         id: u32,
         buffer: Option<u32>,
     ) -> Self {
+        let connect = object(&[("app", "live"), ("tcUrl", "rtmp://localhost/live")]);
+        Self::play_as(address, connect, name, id, buffer).await
+    }
+
+    /// The same with a command object of its own in `connect`.
+    pub(crate) async fn play_as(
+        address: SocketAddr,
+        connect: Value,
+        name: &str,
+        id: u32,
+        buffer: Option<u32>,
+    ) -> Self {
         let socket = TcpSocket::new_v4().expect("a socket");
         if let Some(buffer) = buffer {
             socket.set_recv_buffer_size(buffer).expect("a small buffer");
         }
         let mut socket = socket.connect(address).await.expect("the server listens");
-        let connect = object(&[("app", "live"), ("tcUrl", "rtmp://localhost/live")]);
         let mut messages = vec![command(0, "connect", 1.0, &[connect])];
         let creates = (0..id).map(|n| command(0, "createStream", f64::from(n + 2), &[Value::Null]));
         messages.extend(creates);
@@ -45,16 +61,42 @@ impl Player {
             socket,
             reader: ChunkReader::new(ReaderLimits::from(&Limits::default()), 0),
             handshake_left: handshake_bytes().len(),
-            messages: VecDeque::new(),
+            heard: VecDeque::new(),
             codes: Vec::new(),
         }
+    }
+
+    pub(crate) async fn send(&mut self, messages: &[Message]) {
+        let sent = self.socket.write_all(&chunks(messages)).await;
+        sent.expect("the connection stands");
     }
 
     /// The next message of media or data; `None` at the end of the connection.
     pub(crate) async fn next(&mut self) -> Option<Message> {
         loop {
-            if let Some(message) = self.messages.pop_front() {
+            if let Heard::Media(message) = self.hear().await? {
                 return Some(message);
+            }
+        }
+    }
+
+    /// What comes before the status `code`, of media and data.
+    pub(crate) async fn until(&mut self, wanted: &str) -> Vec<Message> {
+        let mut before = Vec::new();
+        loop {
+            match self.hear().await.expect("the connection stands") {
+                Heard::Media(message) => before.push(message),
+                Heard::Code(code) if code == wanted => return before,
+                Heard::Code(_) => {}
+            }
+        }
+    }
+
+    /// Cancel-safe.
+    async fn hear(&mut self) -> Option<Heard> {
+        loop {
+            if let Some(heard) = self.heard.pop_front() {
+                return Some(heard);
             }
             let mut buffer = vec![0; 64 << 10];
             let length = self.socket.read(&mut buffer).await.unwrap_or(0);
@@ -73,14 +115,16 @@ impl Player {
             let message = received.message;
             match message.type_id {
                 type_id::AUDIO | type_id::VIDEO | type_id::DATA_AMF0 => {
-                    self.messages.push_back(message);
+                    self.heard.push_back(Heard::Media(message));
                 }
                 type_id::COMMAND_AMF0 => {
                     let command = Command::parse(&message, &amf0::Limits::default());
                     let command = command.expect("a valid command");
                     let info = command.arguments.first();
                     let code = info.and_then(|info| info.get("code")?.as_str());
-                    self.codes.extend(code.map(str::to_owned));
+                    let code = code.map(str::to_owned);
+                    self.heard.extend(code.clone().map(Heard::Code));
+                    self.codes.extend(code);
                 }
                 _ => {
                     if let Ok(Some(Control::SetChunkSize(size))) = Control::parse(&message) {
