@@ -140,6 +140,8 @@ pub use storage::{
     FsStorage, MAX_OBJECT_BYTES, MAX_OBJECT_DEPTH, MAX_READ_BYTES, MemoryStorage, ObjectInfo,
     ObjectWriter, StorageBackend, validate_object,
 };
+#[cfg(feature = "object-store")]
+pub use storage::{ObjectStorage, ObjectStorageConfig, open_storage};
 pub use stream::{
     EndReason, Origin, Packager, Packet, Packets, Qos, Rendition, RenditionSubscription,
     SharedFrame, StreamHandle, StreamLimits, StreamMetadata, TrackInfo, TrackQos,

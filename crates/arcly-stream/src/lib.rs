@@ -124,6 +124,8 @@ pub mod record {
 /// Where recordings are kept.
 pub mod storage {
     pub use arcly_core::{FsStorage, MemoryStorage, ObjectInfo, ObjectWriter, StorageBackend};
+    #[cfg(feature = "object-store")]
+    pub use arcly_core::{ObjectStorage, ObjectStorageConfig, open_storage};
 }
 
 /// Wire protocols, one module for each feature.

@@ -1,5 +1,5 @@
-//! Where recordings and other objects are kept: [`StorageBackend`], with [`FsStorage`] for a folder and [`MemoryStorage`] for
-//! tests.
+//! Where recordings and other objects are kept: [`StorageBackend`], with [`FsStorage`] for a folder, [`MemoryStorage`] for
+//! tests, and, with feature `object-store`, `ObjectStorage` for the clouds.
 //!
 //! The model is that of an object store: names with `/` in them, no folders of their own, no renaming. Whole objects are
 //! [put](StorageBackend::put); objects that grow for hours are [created](StorageBackend::create), written, and appear when they are
@@ -8,10 +8,14 @@
 mod fs;
 mod memory;
 mod name;
+#[cfg(feature = "object-store")]
+mod object;
 
 pub use fs::FsStorage;
 pub use memory::MemoryStorage;
 pub use name::{MAX_OBJECT_BYTES, MAX_OBJECT_DEPTH, validate_object};
+#[cfg(feature = "object-store")]
+pub use object::{ObjectStorage, ObjectStorageConfig, open_storage};
 
 use crate::key::truncated;
 use crate::{MAX_NAME_BYTES, Result};

@@ -74,6 +74,12 @@ impl TlsConnector {
         })
     }
 
+    /// The settings, for clients that shake hands themselves.
+    #[cfg(feature = "cloud")]
+    pub(crate) fn client_config(&self) -> &ClientConfig {
+        &self.config
+    }
+
     /// Shakes hands with the server at the other end of `stream`, whose certificate has to name `server`, a DNS name or an address
     /// (IPv6 without brackets). How long that may take is the caller's to bound.
     ///
