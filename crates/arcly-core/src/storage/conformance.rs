@@ -4,7 +4,7 @@ use super::*;
 use crate::StreamError;
 
 /// Runs all cases, each in a storage of its own.
-async fn conforms<B: StorageBackend + Clone>(fresh: impl Fn() -> B) {
+pub(super) async fn conforms<B: StorageBackend + Clone>(fresh: impl Fn() -> B) {
     put_replaces(fresh()).await;
     ranges_are_clamped(fresh()).await;
     lists_are_ordered(fresh()).await;
@@ -257,40 +257,4 @@ async fn file_system() {
         FsStorage::open_blocking(folder.path().join(next.get().to_string())).unwrap()
     };
     conforms(fresh).await;
-}
-
-#[cfg(feature = "object-store")]
-mod object_store {
-    use super::*;
-    use ::object_store::local::LocalFileSystem;
-    use ::object_store::memory::InMemory;
-
-    /// Once with everything in one part, once with a part for a few bytes.
-    const PART_BYTES: [usize; 2] = [ObjectStorageConfig::DEFAULT_PART_BYTES, 7];
-
-    #[tokio::test]
-    async fn in_memory() {
-        for (part_bytes, prefix) in PART_BYTES.into_iter().zip(["", "a/b"]) {
-            let config = ObjectStorageConfig::default().part_bytes(part_bytes);
-            let store = || Arc::new(InMemory::new());
-            conforms(|| ObjectStorage::new(store(), prefix, config.clone()).unwrap()).await;
-        }
-    }
-
-    #[tokio::test]
-    async fn local_file_system() {
-        for part_bytes in PART_BYTES {
-            let folder = tempfile::tempdir().unwrap();
-            let next = std::cell::Cell::new(0);
-            let fresh = || {
-                next.set(next.get() + 1);
-                let root = folder.path().join(next.get().to_string());
-                std::fs::create_dir(&root).unwrap();
-                let store = LocalFileSystem::new_with_prefix(root).unwrap();
-                let config = ObjectStorageConfig::default().part_bytes(part_bytes);
-                ObjectStorage::new(Arc::new(store), "", config).unwrap()
-            };
-            conforms(fresh).await;
-        }
-    }
 }

@@ -75,7 +75,7 @@ impl TlsConnector {
     }
 
     /// The settings, for clients that shake hands themselves.
-    #[cfg(feature = "cloud")]
+    #[cfg(any(feature = "azure", feature = "gcs", feature = "s3"))]
     pub(crate) fn client_config(&self) -> &ClientConfig {
         &self.config
     }

@@ -1,7 +1,7 @@
 //! Objects in an object store, of which the clouds are several.
 
 mod config;
-#[cfg(feature = "cloud")]
+#[cfg(any(feature = "azure", feature = "gcs", feature = "s3"))]
 mod https;
 mod keys;
 mod location;
@@ -183,5 +183,9 @@ impl StorageBackend for ObjectStorage {
     }
 }
 
+#[cfg(test)]
+mod faulty;
+#[cfg(all(test, feature = "s3"))]
+mod s3;
 #[cfg(test)]
 mod tests;
