@@ -24,7 +24,7 @@ pub struct Config {
     /// waits costs a slot and about 8 KiB.
     pub play_wait: Duration,
     /// Where in a stream a player starts. Default: at the newest keyframe, for a picture at once.
-    pub play_start: StartAt,
+    pub play_start: PlayStart,
     /// How long the sound of a stream with pictures is held back at most, to go out with the next picture in one write.
     /// Default 40 ms, one picture at 25 a second. 0: each message goes out at once, at up to twice the processor time.
     pub audio_flush_window: Duration,
@@ -42,6 +42,29 @@ pub struct Config {
     pub skip_after: Duration,
 }
 
+/// Where in a stream a player starts: always at a keyframe, with the codec configs in force there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PlayStart {
+    /// At the newest keyframe that is kept, for a picture at once; at the next one where none is kept.
+    #[default]
+    LatestKeyframe,
+    /// At the next keyframe, for the least latency: the player waits for it for up to a GOP.
+    NextKeyframe,
+    /// At the last keyframe that lies at least this far back, or the oldest one that is kept.
+    Back(Duration),
+}
+
+impl From<PlayStart> for StartAt {
+    fn from(start: PlayStart) -> Self {
+        match start {
+            PlayStart::LatestKeyframe => Self::LatestKeyframe,
+            PlayStart::NextKeyframe => Self::NextKeyframe,
+            PlayStart::Back(by) => Self::Back(by),
+        }
+    }
+}
+
 impl Config {
     /// [`chunk_size`](Self::chunk_size) as it is announced and used.
     pub(crate) fn announced_chunk_size(&self) -> u32 {
@@ -57,7 +80,7 @@ impl Default for Config {
             window_ack_size: 2_500_000,
             ping_interval: Duration::from_secs(20),
             play_wait: Duration::ZERO,
-            play_start: StartAt::LatestKeyframe,
+            play_start: PlayStart::LatestKeyframe,
             audio_flush_window: Duration::from_millis(40),
             flush_interval: Duration::ZERO,
             max_flush_interval: Duration::from_millis(100),

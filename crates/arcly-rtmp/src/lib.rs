@@ -47,7 +47,7 @@ mod limits;
 pub mod proto;
 
 pub use client::{Backoff, RelayStatus, RelayTraffic, RtmpPull, RtmpPush};
-pub use config::Config;
+pub use config::{Config, PlayStart};
 pub use driver::RtmpServer;
 pub use error::{Error, Fault, Location, Result};
 pub use limits::Limits;

@@ -206,6 +206,21 @@ fn continuation_chunks_with_and_without_the_extended_timestamp() {
 }
 
 #[test]
+fn a_last_chunk_shorter_than_the_extended_timestamp_does_not_wait_for_more() {
+    for last in 1..4 {
+        let mut bytes = header(0x0123_4567, 128 + last, 9);
+        bytes.extend_from_slice(&[7; 128]);
+        bytes.push(0xC3);
+        bytes.extend_from_slice(&[1, 0x23, 9][3 - last as usize..]);
+        for piece in [1, 7, 1_000] {
+            let messages = read_all(&mut reader(), &bytes, piece).expect("valid");
+            assert_eq!(messages.len(), 1, "{last} bytes, piece: {piece}");
+            assert_eq!(messages[0].payload.len(), 128 + last as usize);
+        }
+    }
+}
+
+#[test]
 fn type_3_opens_a_message_with_the_step_before() {
     // RTMP 1.0, 5.3.1.2.4: after type 0 the step is its absolute time; after types 1 and 2 theirs.
     let mut bytes = header(1_000, 1, 8);

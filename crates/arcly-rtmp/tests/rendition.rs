@@ -113,6 +113,31 @@ async fn sound_alone_wakes_and_starts_and_so_does_all_without_a_window() {
     }
 }
 
+/// A camera that is switched off, or has never been on: viewers join at the sound, with the headers.
+#[tokio::test]
+async fn streams_whose_pictures_stop_or_never_come_can_be_joined() {
+    for pictures in [0, 3] {
+        let stream = stream();
+        send(&stream, config(picture(0, CodecId::H264, false)));
+        send(&stream, config(sound(0, CodecId::Aac)));
+        for n in 0..pictures {
+            send(&stream, picture(n * 40, CodecId::H264, n == 0));
+        }
+        for n in 0..100 {
+            send(&stream, sound(n * 100, CodecId::Aac));
+        }
+        let viewer = watch(&stream, FlvVariant::new(Accepts::LEGACY));
+        tokio::task::yield_now().await;
+        stream.end();
+        let rows = rows(viewer).await;
+        let kinds: Vec<_> = rows.iter().take(4).map(|row| (row.0, row.2)).collect();
+        let expected = [(Script, true), (Video, true), (Audio, true), (Audio, false)];
+        assert_eq!(kinds, expected, "{pictures} pictures");
+        assert!(rows[3].1 > 8_000, "it starts near the end: {:?}", rows[3]);
+        assert!(rows[3..].iter().all(|row| row.3), "sound wakes: {rows:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_viewer_gets_the_tracks_it_can_take_and_starts_all_the_same() {
     let play = async |accepts: Accepts| {

@@ -364,6 +364,18 @@ fn amf3_commands_and_data_are_read() {
 }
 
 #[test]
+fn amf0_is_agreed_on_whatever_is_proposed() {
+    let mut harness = Harness::connected(Config::default());
+    let proposal = Value::Object(vec![
+        ("app".to_owned(), "live".into()),
+        ("objectEncoding".to_owned(), 3.0.into()),
+    ]);
+    harness.send(&[command(0, "connect", 1.0, &[proposal])]);
+    let information = commands(&harness)[0].arguments[0].clone();
+    assert_eq!(information.get("objectEncoding"), Some(&0.0.into()));
+}
+
+#[test]
 fn aggregates_are_taken_apart() {
     let mut harness = Harness::publishing(Config::default());
     let mut body = Vec::new();

@@ -102,6 +102,20 @@ fn the_callers_delay_is_not_the_peers() {
     assert_eq!(harness.error, None);
 }
 
+/// No deadline stands in the past while a reply is waited for: a driver would wake for it again and again.
+#[test]
+fn a_session_that_waits_for_the_caller_sleeps() {
+    // Connect and publish.
+    for last in [0, 4] {
+        let mut harness = Harness::connected(Config::default());
+        harness.send(&setup()[..last]);
+        harness.grant = false;
+        harness.send(&setup()[last..=last]);
+        harness.advance(Duration::from_secs(500));
+        assert!(harness.deadline > Some(harness.now), "message {last}");
+    }
+}
+
 #[test]
 fn every_limit_of_the_session_ends_the_connection_with_its_name() {
     let what = |harness: &Harness| match harness.error {

@@ -311,7 +311,7 @@ impl Connection {
             chunk_size: self.config.announced_chunk_size(),
             flush_window: self.config.audio_flush_window,
         };
-        let start = self.config.play_start;
+        let start = self.config.play_start.into();
         let mut viewer = Box::new(Viewer::new(
             session,
             variant,

@@ -1,8 +1,8 @@
 //! What a player can take, from what it says when it connects.
 
-use crate::flv::TagForm;
+use crate::flv::{TagForm, may_be_only};
 use crate::proto::capabilities::Capabilities;
-use arcly_core::{CodecId, MediaKind, StreamMetadata, TrackId};
+use arcly_core::{CodecId, MediaKind, StreamMetadata};
 
 /// The codecs and forms of tags that a receiver takes (Enhanced RTMP v2, "Enhancing NetConnection connect").
 ///
@@ -122,21 +122,19 @@ impl Accepts {
     pub fn misses(self, stream: &StreamMetadata) -> Misses {
         let media = stream.tracks.iter();
         let media = media.filter(|track| track.kind != MediaKind::Data);
-        let (mut taken, mut missed) = (0, Vec::new());
+        let (mut taken, mut missed) = (Vec::new(), Vec::new());
         for track in media {
-            let first = match track.kind {
-                MediaKind::Video => TrackId::VIDEO,
-                MediaKind::Audio | MediaKind::Data => TrackId::AUDIO,
-            };
             if !is_carried(track.codec) || !self.takes(track.codec) {
                 missed.push(track.codec);
-            } else if self.form.multitrack || track.id == first {
-                taken += 1;
+            } else if self.form.multitrack
+                || may_be_only(track.kind, track.id) && !taken.contains(&track.kind)
+            {
+                taken.push(track.kind);
             }
         }
-        match (taken, missed.is_empty()) {
+        match (taken.is_empty(), missed.is_empty()) {
             (_, true) => Misses::Nothing,
-            (0, _) => Misses::Everything(missed),
+            (true, _) => Misses::Everything(missed),
             _ => Misses::Some(missed),
         }
     }
@@ -221,24 +219,37 @@ mod tests {
         assert!(accepts(&["*"], 14.0).form().multitrack);
     }
 
+    /// What is known of a stream with a track in each codec, and how many its first one is from the usual number.
+    fn tracks(codecs: &[CodecId], shift: u16) -> StreamMetadata {
+        let key = arcly_core::StreamKey::new("live", "cam");
+        let limits = arcly_core::StreamLimits::default();
+        let handle = arcly_core::StreamHandle::standalone(key, limits);
+        for &codec in codecs {
+            let mut frame = match codec.kind() {
+                MediaKind::Video => MediaFrame::new_video(0, 0, Bytes::new(), codec, true),
+                MediaKind::Audio => MediaFrame::new_audio(0, Bytes::new(), codec),
+                MediaKind::Data => MediaFrame::new_data(0, Bytes::new(), codec),
+            };
+            frame.track.0 += shift;
+            handle.publish_frame(frame).expect("live");
+        }
+        handle.metadata()
+    }
+
+    /// The ids of tracks from other protocols are their own: the writer carries the first of each kind. One with a number of
+    /// Enhanced RTMP is a further one.
+    #[test]
+    fn the_first_track_of_a_kind_is_taken_whatever_its_id() {
+        let missed = |shift| Accepts::LEGACY.misses(&tracks(&[CodecId::H265, CodecId::Aac], shift));
+        assert_eq!(missed(7), Misses::Some(vec![CodecId::H265]));
+        let further = Misses::Everything(vec![CodecId::H265]);
+        let number_of_audio_1 = 0x201 - arcly_core::TrackId::AUDIO.0;
+        assert_eq!(missed(number_of_audio_1), further);
+    }
+
     #[test]
     fn what_is_missed_is_told_by_codec() {
-        let tracks = |codecs: &[CodecId]| {
-            let handle = arcly_core::StreamHandle::standalone(
-                arcly_core::StreamKey::new("live", "cam"),
-                arcly_core::StreamLimits::default(),
-            );
-            for &codec in codecs {
-                let frame = match codec.kind() {
-                    MediaKind::Video => MediaFrame::new_video(0, 0, Bytes::new(), codec, true),
-                    MediaKind::Audio => MediaFrame::new_audio(0, Bytes::new(), codec),
-                    MediaKind::Data => MediaFrame::new_data(0, Bytes::new(), codec),
-                };
-                handle.publish_frame(frame).expect("live");
-            }
-            handle.metadata()
-        };
-        let legacy = |codecs: &[CodecId]| Accepts::LEGACY.misses(&tracks(codecs));
+        let legacy = |codecs: &[CodecId]| Accepts::LEGACY.misses(&tracks(codecs, 0));
         use CodecId::{Aac, Amf0, G722, H264, H265, Opus};
         assert_eq!(legacy(&[]), Misses::Nothing);
         assert_eq!(legacy(&[Amf0]), Misses::Nothing);
@@ -246,7 +257,7 @@ mod tests {
         assert_eq!(legacy(&[H265, Aac]), Misses::Some(vec![H265]));
         assert_eq!(legacy(&[H265, Opus]), Misses::Everything(vec![H265, Opus]));
         assert_eq!(
-            Accepts::all_codecs().misses(&tracks(&[H265, G722])),
+            Accepts::all_codecs().misses(&tracks(&[H265, G722], 0)),
             Misses::Some(vec![G722])
         );
     }

@@ -14,6 +14,8 @@ use std::time::Duration;
 /// else one made of what is known of the tracks), at time 0, and the sequence headers, with the time of the sync point. Tracks that the
 /// variant has no place for are left out.
 ///
+/// Viewers start at a keyframe, or at sound where pictures are not carried or none come.
+///
 /// Sound wakes nobody while there are pictures: it goes out with the next one, or after
 /// [`flush_window`](FlvVariant::flush_window).
 #[derive(Debug)]
@@ -23,7 +25,7 @@ pub struct FlvPackager {
     writer: TagWriter,
     /// The codec configs in force, and the publisher's `onMetaData`.
     configs: Vec<MediaFrame>,
-    /// Whether pictures are carried.
+    /// Whether pictures come that are carried. A sequence header is none: a camera may be off from the start.
     has_video: bool,
     /// Whether a sync point went by without a packet: the next one that can be started with is one.
     owes_sync: bool,
@@ -85,15 +87,15 @@ impl FlvPackager {
         // What has no place in this form is left out; whether that leaves anything is for the viewer to say.
         let _ = writer.write(frame, &mut |mut tag: Tag| {
             if tag.kind == TagKind::Script && tag.config {
-                // ffmpeg (5.1 and 9 alike) passes over an `onMetaData` at time 0 and makes a subtitle track of one at any other, whose
-                // empty lines then disturb what it is to be muxed into. All others go by the times of media tags alone (GStreamer's
-                // flvdemux, nginx-rtmp, which sends its own at 0 too), so a step from 0 to the time of the stream disturbs none.
+                // ffmpeg (5.1 and 9 alike) passes over an `onMetaData` at time 0 and makes a subtitle track of one at any other. All
+                // others go by the times of media tags alone (GStreamer's flvdemux; nginx-rtmp, which sends its own at 0 too), so
+                // that a step from 0 to the time of the stream disturbs none.
                 tag.timestamp = 0;
             }
             let Some(packet) = FlvPacket::new(&tag, frame.dts, variant.chunk_size) else {
                 return;
             };
-            *has_video |= tag.kind == TagKind::Video;
+            *has_video |= tag.kind == TagKind::Video && !tag.config;
             let wakes = tag.kind == TagKind::Video || !*has_video || variant.flush_window.is_zero();
             let starts = !tag.config && (tag.keyframe || !*has_video);
             // Configs go out with what they are for.
@@ -127,7 +129,11 @@ impl Packager for FlvPackager {
         if frame.is_config() {
             self.keep_config(frame);
         }
-        self.owes_sync |= frame.is_sync_point;
+        if frame.is_sync_point {
+            self.owes_sync = true;
+            // Sound makes the sync points where there are no pictures, or have not been for long.
+            self.has_video &= frame.kind == MediaKind::Video;
+        }
         if !self.owes_sync {
             self.serialise(frame, |packet, _| out.push(packet));
             return;

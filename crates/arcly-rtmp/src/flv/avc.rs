@@ -3,7 +3,7 @@
 use super::nal_track::NalConfig;
 use arcly_core::codec::Result as CodecResult;
 use arcly_core::codec::h264::{
-    AccessUnitInfo, AvcDecoderConfig, LengthSize, NalFilter, NalHeader, NalUnitType,
+    AccessUnitInfo, AvcDecoderConfig, LengthSize, NalFilter, NalHeader, NalUnitType, ParameterSets,
     length_prefixed,
 };
 use bytes::Bytes;
@@ -31,14 +31,20 @@ impl NalConfig for AvcDecoderConfig {
     }
 
     fn with_parameter_sets(&self, sets: &[&[u8]]) -> Option<Self> {
-        let (mut sps, mut pps) = (self.sps.clone(), self.pps.clone());
-        for nal in sets {
-            match NalHeader::of(nal)?.unit_type {
-                NalUnitType::Sps => replace(&mut sps, nal),
-                _ => replace(&mut pps, nal),
-            }
+        // Sets of the record that cannot be read are no reason to go without those that can.
+        let mut in_force = ParameterSets::new();
+        for nal in self.sps.iter().chain(&self.pps) {
+            let _ = in_force.insert(nal);
         }
-        Self::from_parameter_sets(sps, pps).ok()
+        // A PPS is read by its SPS, which a few encoders send behind it.
+        let is_sps = |nal: &&&[u8]| {
+            NalHeader::of(nal).is_some_and(|header| header.unit_type == NalUnitType::Sps)
+        };
+        let not_sps = sets.iter().filter(|nal| !is_sps(nal));
+        for nal in sets.iter().filter(is_sps).chain(not_sps) {
+            in_force.insert(nal).ok()?;
+        }
+        in_force.config()
     }
 
     fn normalize(access_unit: &Bytes, size: LengthSize) -> CodecResult<Bytes> {
@@ -57,26 +63,6 @@ impl NalConfig for AvcDecoderConfig {
         let keyframe = info.is_keyframe() || flagged_key && believable();
         (keyframe, info.is_disposable())
     }
-}
-
-/// Puts `nal` in the place of the set with its id, or at the end.
-fn replace(sets: &mut Vec<Bytes>, nal: &[u8]) {
-    let id = parameter_set_id(nal);
-    let new = Bytes::copy_from_slice(nal);
-    match sets.iter_mut().find(|set| parameter_set_id(set) == id) {
-        Some(set) => *set = new,
-        None => sets.push(new),
-    }
-}
-
-/// `seq_parameter_set_id` or `pic_parameter_set_id`: the first ue(v) of the set (ITU-T H.264, 7.3.2.1.1 and 7.3.2.2).
-fn parameter_set_id(nal: &[u8]) -> Option<u32> {
-    let skipped = match NalHeader::of(nal)?.unit_type {
-        NalUnitType::Sps => 4,
-        _ => 1,
-    };
-    let mut word = first_word(nal.get(skipped..)?);
-    read_ue(&mut word)
 }
 
 /// Whether the picture's slices say that they are intra: `slice_type` 2, 4, 7 or 9 (ITU-T H.264, 7.3.3 and Table 7-6).
@@ -117,8 +103,8 @@ fn read_ue(word: &mut u64) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::codec_state::{AccessUnit, CodecState, Outcome};
-    use super::super::nal_track::NalTrack;
+    use super::super::codec_state::{AccessUnit, CodecState, MAX_CONFIG_BYTES, Outcome};
+    use super::super::nal_track::{MAX_PARAMETER_SETS, NalTrack};
     use super::super::packet::Coded;
     use super::*;
     use crate::Fault;
@@ -285,13 +271,68 @@ mod tests {
         );
     }
 
+    /// PPS `id` of the record's SPS, otherwise as [`PPS`]: one of as many as an encoder can have.
+    fn pps(id: u32) -> Vec<u8> {
+        let number = id + 1;
+        let bits = number.ilog2();
+        let mut writer = 0_u64;
+        let mut left = 64;
+        let mut put = |value: u64, count: u32| {
+            left -= count;
+            writer |= value << left;
+        };
+        put(0x68, 8);
+        put(number.into(), 2 * bits + 1);
+        // What follows the id of `PPS`, which is the single bit 1, and its trailing bit.
+        put(0x6b_e3cb_22c0 >> 6, 33);
+        let used = 64 - left;
+        writer.to_be_bytes()[..used.div_ceil(8) as usize].to_vec()
+    }
+
     #[test]
-    fn ids_are_the_first_number_of_the_set() {
-        assert_eq!(parameter_set_id(SPS), Some(0));
-        assert_eq!(parameter_set_id(PPS), Some(0));
-        assert_eq!(parameter_set_id(&[0x68, 0b0100_0000]), Some(1));
-        assert_eq!(parameter_set_id(&[0x68, 0, 0b1000_0000, 0]), Some(255));
-        assert_eq!(parameter_set_id(&[0x68, 0, 0, 0]), None);
-        assert_eq!(parameter_set_id(&[0x68]), None);
+    fn an_access_unit_has_no_more_parameter_sets_than_there_are_ids() {
+        let flood = |count: u32| {
+            let sets: Vec<_> = (0..count).map(|n| pps(n % 256)).collect();
+            let mut nals: Vec<&[u8]> = sets.iter().map(Vec::as_slice).collect();
+            nals.push(&[0x65, 0x88]);
+            track(4).coded(&coded(&unit(4, &nals), true))
+        };
+        assert!(matches!(flood(255), Ok(Outcome::Media(unit)) if unit.in_band_config));
+        let all = flood(MAX_PARAMETER_SETS as u32);
+        assert!(
+            matches!(all, Ok(Outcome::Media(_))),
+            "a record stops at 255"
+        );
+        let more = flood(MAX_PARAMETER_SETS as u32 + 1);
+        assert!(matches!(more, Err(Fault::Malformed(_))), "{more:?}");
+    }
+
+    #[test]
+    fn known_parameter_sets_count_as_well() {
+        let all = [PPS; MAX_PARAMETER_SETS + 1];
+        let flood = track(4).coded(&coded(&unit(4, &all), true));
+        assert!(matches!(flood, Err(Fault::Malformed(_))), "{flood:?}");
+    }
+
+    #[test]
+    fn a_config_stays_within_its_bound_in_band_too() {
+        let mut track = track(4);
+        track.take_config();
+        for id in 1..64 {
+            // What is behind the trailing bits is not read.
+            let mut long = pps(id);
+            long.resize(4_000, 0);
+            media(&mut track, &unit(4, &[&long, &[0x65, 0x88]]));
+            let config = track.take_config();
+            assert!(config.is_none_or(|config| config.len() <= MAX_CONFIG_BYTES));
+        }
+    }
+
+    #[test]
+    fn a_pps_may_come_before_its_sps() {
+        let mut track = track(4);
+        track.take_config();
+        let idr = media(&mut track, &unit(4, &[&pps(3), OTHER_SPS, &[0x65, 0x88]]));
+        assert!(idr.in_band_config);
     }
 }

@@ -61,6 +61,8 @@ pub(super) struct ExTag {
     layout: Layout,
     /// The codec of all packets, where they share one.
     four_cc: Option<FourCc>,
+    /// The tracks that had their packet, one bit each.
+    seen: [u64; 4],
     /// What was not read yet; `None` at the end.
     rest: Option<Bytes>,
 }
@@ -112,8 +114,22 @@ impl ExTag {
             packet_type,
             layout,
             four_cc,
+            seen: [0; 4],
             rest: Some(rest),
         })
+    }
+
+    /// Notes that a track has its packet. A second one in the same tag, at the same time then, is what the format has no use for, and
+    /// what would make a frame of each six bytes.
+    fn see(&mut self, track: u8) -> Result<(), Fault> {
+        let bit = 1 << (track % 64);
+        match self.seen.get_mut(usize::from(track / 64)) {
+            Some(word) if *word & bit == 0 => {
+                *word |= bit;
+                Ok(())
+            }
+            _ => Err(Fault::Malformed("a track has two packets in one tag")),
+        }
     }
 
     fn read_packet(&mut self, mut rest: Bytes) -> Result<ExPacket, Fault> {
@@ -124,6 +140,7 @@ impl ExTag {
         let mut track = 0;
         if self.layout != Layout::Unnumbered {
             track = rest.try_get_u8().map_err(|_| cut_short())?;
+            self.see(track)?;
         }
         let body = if matches!(self.layout, Layout::Unnumbered | Layout::OneTrack) {
             rest
@@ -289,6 +306,18 @@ mod tests {
     }
 
     #[test]
+    fn a_tag_has_one_packet_a_track_at_most() {
+        let mut bytes = b"\x95\x11.mp3".to_vec();
+        for n in 0..2_000_u32 {
+            bytes.extend_from_slice(&[n as u8, 0, 0, 2, 0xFF, 0xFB]);
+        }
+        let rest = Bytes::copy_from_slice(&bytes[1..]);
+        let mut tag = ExTag::parse_audio(bytes[0], rest).expect("a header");
+        assert_eq!(tag.by_ref().take_while(Result::is_ok).count(), 256);
+        assert_eq!(tag.next(), None);
+    }
+
+    #[test]
     fn modifiers_come_before_the_packet_type() {
         let plain = packet(PacketType::CodedFrames, b"Opus", 0, b"a");
         assert_eq!(
@@ -307,11 +336,12 @@ mod tests {
     #[test]
     fn what_is_not_defined_is_malformed() {
         for bytes in [
-            &b"\x98hvc1"[..],               // a reserved packet type
-            b"\x96\x31hvc1\0",              // a reserved multitrack type
-            b"\x96\x06hvc1\0",              // multitrack within multitrack
-            b"\x96\x07\x02\0\0\0",          // a modifier within multitrack
-            b"\x96\x11av01\x07\0\0\x04abc", // a size past the end
+            &b"\x98hvc1"[..],                    // a reserved packet type
+            b"\x96\x31hvc1\0",                   // a reserved multitrack type
+            b"\x96\x06hvc1\0",                   // multitrack within multitrack
+            b"\x96\x07\x02\0\0\0",               // a modifier within multitrack
+            b"\x96\x11av01\x07\0\0\x04abc",      // a size past the end
+            b"\x96\x11av01\x07\0\0\0\x07\0\0\0", // a track twice
         ] {
             let result = packets(MediaKind::Video, bytes);
             assert!(matches!(result, Err(Fault::Malformed(_))), "{bytes:x?}");

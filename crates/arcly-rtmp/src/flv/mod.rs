@@ -29,3 +29,4 @@ pub use metadata::on_meta_data;
 pub use tag::{Tag, TagHeader, TagKind};
 pub use tag_reader::{Drops, Item, Notice, TagReader};
 pub use tag_writer::{NotCarried, TagForm, TagWriter};
+pub(crate) use track::may_be_only;

@@ -1,12 +1,16 @@
 //! H.264, H.265 and VVC in FLV: a decoder configuration record, and length-prefixed access units.
 
-use super::codec_state::{AccessUnit, CodecState, Outcome};
+use super::codec_state::{AccessUnit, CodecState, MAX_CONFIG_BYTES, Outcome};
 use super::packet::Coded;
 use crate::Fault;
 use arcly_core::codec::Result as CodecResult;
 use arcly_core::codec::h264::{LengthSize, length_prefixed};
 use bytes::Bytes;
 use std::fmt::Debug;
+
+/// The most parameter sets in an access unit, known or new: as many as H.264 has ids for (32 SPS and 256 PPS), which is more than
+/// H.265 and VVC have. Each is compared with those in force, so without a bound a message of them would cost minutes.
+pub(super) const MAX_PARAMETER_SETS: usize = 288;
 
 /// A decoder configuration record, and what its codec's access units need of it.
 pub(super) trait NalConfig: Debug + Send + Sync + Sized {
@@ -65,14 +69,18 @@ impl<C> Default for NalTrack<C> {
 }
 
 impl<C: NalConfig> NalTrack<C> {
-    /// Takes the parameter sets of an access unit that differ from those in force; true where that changed the config.
+    /// Takes the parameter sets of an access unit that differ from those in force; true where that changed the config. A record that
+    /// would be longer than one may be that comes by itself is not made: each change hands out all of it, so that a few bytes of
+    /// a PPS would cost all the bytes of the other sets.
     fn take_parameter_sets(&mut self, changed: &[&[u8]]) -> Result<bool, Fault> {
         let Some(config) = &self.config else {
             return Ok(false);
         };
         match config.parsed.with_parameter_sets(changed) {
-            Some(parsed) => self.set_config(config.length_size, parsed),
-            None => Ok(false),
+            Some(parsed) if parsed.to_bytes()?.len() <= MAX_CONFIG_BYTES => {
+                self.set_config(config.length_size, parsed)
+            }
+            _ => Ok(false),
         }
     }
 
@@ -107,14 +115,21 @@ impl<C: NalConfig> CodecState for NalTrack<C> {
             return Ok(Outcome::BeforeConfig);
         };
         let length_size = config.length_size;
-        let mut changed = Vec::new();
+        let (mut sets, mut changed) = (0, Vec::new());
         for nal in length_prefixed::nal_units(&coded.payload, length_size) {
             let Ok(nal) = nal else {
                 return Err(Fault::Malformed(
                     "NAL unit lengths do not fit the access unit",
                 ));
             };
-            if C::is_parameter_set(nal) && !config.parsed.contains(nal) {
+            if !C::is_parameter_set(nal) {
+                continue;
+            }
+            sets += 1;
+            if sets > MAX_PARAMETER_SETS {
+                return Err(Fault::Malformed("access unit with too many parameter sets"));
+            }
+            if !config.parsed.contains(nal) {
                 changed.push(nal);
             }
         }

@@ -33,6 +33,11 @@ pub(super) fn track_number(kind: MediaKind, id: TrackId) -> Option<u8> {
     (track_id(kind, number) == id).then_some(number)
 }
 
+/// Whether a track can be the only one of its kind in a form without numbers: it is not numbered as a further one.
+pub(crate) fn may_be_only(kind: MediaKind, id: TrackId) -> bool {
+    track_number(kind, id).is_none_or(|number| number == 0)
+}
+
 /// One track.
 #[derive(Debug)]
 pub(super) struct Track {

@@ -32,11 +32,11 @@ pub struct Connect {
 }
 
 impl Connect {
-    /// Takes the properties out of the command object.
+    /// Takes the properties out of the command object. Those that are of another type count as missing: one without an `app` is for
+    /// the caller to refuse, see [`application`](Self::application).
     ///
     /// # Errors
-    /// [`Fault::Malformed`] where `app` is no text, [`Fault::LimitExceeded`] where a name is longer than
-    /// [`Limits::name_bytes`].
+    /// [`Fault::LimitExceeded`] where a name is longer than [`Limits::name_bytes`].
     pub fn parse(object: &Value, limits: &Limits) -> Result<Self, Fault> {
         let text = |name| -> Result<String, Fault> {
             let text = object.get(name).and_then(Value::as_str).unwrap_or_default();
@@ -87,7 +87,8 @@ impl Connect {
             || self.caps_ex != 0
     }
 
-    /// The name of the application: the first segment of `app`, or of `tcUrl`'s path where `app` is empty.
+    /// The name of the application: the first segment of `app`, or of `tcUrl`'s path where `app` is empty. Empty where neither names
+    /// one.
     #[must_use]
     pub fn application(&self) -> String {
         self.segments().into_iter().next().unwrap_or_default()
@@ -340,6 +341,16 @@ mod tests {
         assert!(!format!("{connect:?}").contains("secret"));
         let target = Target::new(&connect, "cam?token=own", &Limits::default());
         assert_eq!(target.expect("within limits").token(), Some("own"));
+    }
+
+    #[test]
+    fn properties_of_another_type_count_as_missing() {
+        let object = Value::Object(vec![("app".to_owned(), 7.0.into())]);
+        let connect = Connect::parse(&object, &Limits::default()).expect("within limits");
+        assert_eq!(
+            (connect.app.as_str(), connect.application().as_str()),
+            ("", "")
+        );
     }
 
     #[test]

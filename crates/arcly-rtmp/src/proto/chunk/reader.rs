@@ -14,7 +14,8 @@ use std::collections::BTreeMap;
 ///
 /// Where real peers differ from the specification:
 /// * The extended timestamp of a continuation chunk, which RTMP 1.0 (5.3.1.3) asks for and some senders leave out, is
-///   taken only where it repeats the value of the message's header.
+///   taken only where it repeats the value of the message's header. A payload that begins like that value and ends before it differs waits
+///   for the next chunk.
 /// * Type 1 may open a chunk stream: librtmp answers pings so. The time and the message stream count from 0.
 /// * A continuation chunk with a full header is taken as one where the header repeats that of the message.
 #[derive(Debug)]
@@ -240,8 +241,12 @@ impl ChunkReader {
             && let Some(stream) = self.streams.get(&header.chunk_stream)
             && stream.extended
         {
-            let field = bytes.get(size..)?.first_chunk::<4>()?;
-            if !stream.open || u32::from_be_bytes(*field) == stream.time_field {
+            let rest = bytes.get(size..)?;
+            let expected = stream.time_field.to_be_bytes();
+            // The first byte that differs settles it: there may be fewer than four of a payload to come.
+            let is_payload = stream.open && rest.iter().zip(expected).any(|(a, b)| *a != b);
+            if !is_payload {
+                let _extended_timestamp = rest.first_chunk::<4>()?;
                 size += 4;
             }
         }

@@ -119,6 +119,7 @@ impl ServerSession {
         }
         let connect = Arc::new(connect);
         self.connect = Some(Arc::clone(&connect));
+        self.timers.clear(Timer::Setup);
         self.awaited = Some(Awaited::Connect {
             transaction: command.transaction,
         });
@@ -150,9 +151,9 @@ impl ServerSession {
             StatusCode::CONNECT_SUCCESS,
             "the connection stands",
         );
-        if let (Value::Object(properties), Some(connect)) = (&mut information, &self.connect) {
-            // We send AMF0 only and take both, so the client's choice is confirmed.
-            properties.push(("objectEncoding".to_owned(), connect.object_encoding.into()));
+        if let Value::Object(properties) = &mut information {
+            // AMF0, whatever the client proposes: one that is told 3 may send AMF3 objects, which nobody needs for a stream.
+            properties.push(("objectEncoding".to_owned(), 0.0.into()));
         }
         self.send(
             chunk_stream::COMMAND,
