@@ -284,3 +284,60 @@ async fn blips_by_the_hundred_never_have_the_timeline_go_back() {
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn one_that_comes_back_is_not_idle_for_the_time_it_was_away() {
+    let app = AppSpec::new("live")
+        .publisher_grace(GRACE)
+        .idle_timeout(Duration::from_secs(4));
+    let fixture = Fixture::new(app);
+    let first = fixture.publish().await;
+    first.publish_frame(video(0, true)).expect("live");
+    drop(first);
+    advance(Duration::from_secs(8)).await;
+    let second = fixture.publish().await;
+    assert_eq!(fixture.engine.reap_idle().await, 0);
+    advance(Duration::from_secs(3)).await;
+    assert_eq!(fixture.engine.reap_idle().await, 0);
+    assert!(second.handle().is_live());
+    advance(Duration::from_secs(1)).await;
+    // It brought nothing.
+    assert_eq!(second.ended().await, EndReason::Idle);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_whose_keyframe_is_yet_to_come_is_not_idle() {
+    let app = AppSpec::new("live")
+        .publisher_grace(GRACE)
+        .idle_timeout(Duration::from_secs(4));
+    let fixture = Fixture::new(app);
+    let first = fixture.publish().await;
+    first.publish_frame(video(0, true)).expect("live");
+    drop(first);
+    let second = fixture.publish().await;
+    for millis in (0..10_000).step_by(500) {
+        second.publish_frame(video(millis, false)).expect("live");
+        advance(Duration::from_millis(500)).await;
+        assert_eq!(fixture.engine.reap_idle().await, 0);
+    }
+    assert!(second.handle().is_live());
+}
+
+/// What the host's views show of a stream that waits, as `PlaybackRegistry` documents it.
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_waits_is_listed_found_and_played() {
+    let fixture = Fixture::with_grace();
+    drop(fixture.publish().await);
+    let engine = &fixture.engine;
+    assert_eq!(engine.list_streams("live").expect("an app"), [key()]);
+    assert_eq!(engine.total_stream_count(), 1);
+    let listed = engine.streams();
+    assert!(listed.len() == 1 && listed[0].is_interrupted() && listed[0].is_live());
+    assert!(engine.get_stream(&key()).is_ok());
+    let play = engine.open_play(PlayRequest::new(key())).await;
+    let play = play.expect("it may come back");
+    advance(GRACE).await;
+    assert_eq!(engine.reap_idle().await, 1);
+    assert_eq!(play.handle().ended().await, EndReason::Dropped);
+    assert!(engine.streams().is_empty() && engine.get_stream(&key()).is_err());
+}

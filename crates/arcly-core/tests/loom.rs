@@ -314,6 +314,80 @@ fn nothing_is_kept_once_the_log_is_closed_and_unread() {
     });
 }
 
+#[test]
+fn a_reader_gets_the_waking_item_behind_a_quiet_one() {
+    model(|| {
+        let log = NumberLog::new(8);
+        let mut reader = log.subscribe(StartAt::Live);
+        let publisher = thread::spawn({
+            let log = log.clone();
+            move || assert!(log.append_quiet(0) && log.append(1))
+        });
+        // No close, which would wake: where a wake-up is lost, the model finds nobody running.
+        for number in 0..2 {
+            let item = block_on(reader.recv()).expect("the log is open");
+            assert_eq!(item.0, number);
+        }
+        publisher.join().expect("no panic");
+    });
+}
+
+#[test]
+fn a_reader_woken_by_the_relay_gets_the_waking_item_behind_a_quiet_one() {
+    model(|| {
+        let log = NumberLog::new(8);
+        let mut reader = log.subscribe(StartAt::Live);
+        let relay = thread::spawn({
+            let log = log.clone();
+            move || block_on(log.run_relay())
+        });
+        assert!(log.append_quiet(0));
+        let reading = thread::spawn(move || {
+            block_on(async { [reader.recv().await.is_some(), reader.recv().await.is_some()] })
+        });
+        assert!(log.append(1));
+        assert_eq!(reading.join().expect("no panic"), [true; 2]);
+        log.close();
+        relay.join().expect("no panic");
+    });
+}
+
+#[test]
+fn a_quiet_item_that_is_filled_late_holds_nobody_back() {
+    model(|| {
+        let log = NumberLog::new(8);
+        let mut reader = log.subscribe(StartAt::Live);
+        let quiet = thread::spawn({
+            let log = log.clone();
+            move || assert!(log.append_quiet(0))
+        });
+        let waking = thread::spawn({
+            let log = log.clone();
+            move || assert!(log.append(1))
+        });
+        // Up to the waking one; the quiet one may have come first, and its slot may be filled last.
+        while block_on(reader.recv()).expect("the log is open").0 != 1 {}
+        quiet.join().expect("no panic");
+        waking.join().expect("no panic");
+    });
+}
+
+#[test]
+fn a_close_during_a_quiet_append_leaves_nobody_waiting() {
+    model(|| {
+        let log = NumberLog::new(8);
+        let reader = log.subscribe(StartAt::Live);
+        let quiet = thread::spawn({
+            let log = log.clone();
+            move || usize::from(log.append_quiet(0))
+        });
+        let closer = thread::spawn(move || log.close());
+        let read = drain(reader).len();
+        closer.join().expect("no panic");
+        assert_eq!(read, quiet.join().expect("no panic"));
+    });
+}
+
 /// `WakeHub`'s two flags, `any_armed` of a shard and of the hub, with the steps of `Place::arm` and of the root relay.
 #[test]
 fn a_shard_whose_flag_is_up_is_looked_at_or_will_be() {

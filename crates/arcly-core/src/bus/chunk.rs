@@ -201,6 +201,11 @@ impl<T: LogItem> Chunk<T> {
         state & CLOSED != 0
     }
 
+    /// Whether anything came after the reservation of `slot`: another one, or the end of the chunk.
+    pub(crate) fn goes_on_after(&self, slot: u32) -> bool {
+        self.state.load(Ordering::Acquire) != slot + 1
+    }
+
     /// What follows for a reader that found `slot` empty.
     pub(crate) fn beyond(&self, slot: u32) -> Beyond {
         let state = self.state.load(Ordering::Acquire);

@@ -111,7 +111,7 @@ impl<T: LogItem> Log<T> {
 
     /// Appends an item that cannot be joined at.
     pub(crate) fn append(&self, item: T) -> Result<Appended, LogClosed> {
-        let (weight, dts, wakes) = (item.weight(), item.dts(), item.wakes());
+        let (weight, dts, mut wakes) = (item.weight(), item.dts(), item.wakes());
         loop {
             let tail = self.tail.peek();
             let tail = tail.as_ref().ok_or(LogClosed)?;
@@ -121,6 +121,12 @@ impl<T: LogItem> Log<T> {
                     // is taken off on dropping has been added.
                     self.account(weight);
                     tail.fill(slot, item);
+                    if !wakes {
+                        // Whoever came next may have woken readers already, who found this slot empty and wait on: they are not to
+                        // sleep through what stands behind it. Their look, armed, and this one each have a fence before.
+                        fence(Ordering::SeqCst);
+                        wakes = tail.goes_on_after(slot);
+                    }
                     return Ok(self.appended(dts, wakes, false));
                 }
                 Reservation::Closed => return Err(LogClosed),

@@ -8,7 +8,14 @@ use crate::{TimeDelta, Timestamp};
 
 /// A log item that is its own number.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Number(pub u64);
+pub struct Number(pub u64, Wakes);
+
+/// Whether a number wakes readers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wakes {
+    Yes,
+    No,
+}
 
 impl LogItem for Number {
     fn weight(&self) -> usize {
@@ -17,6 +24,10 @@ impl LogItem for Number {
 
     fn dts(&self) -> Timestamp {
         Timestamp::from_millis(self.0 as i64)
+    }
+
+    fn wakes(&self) -> bool {
+        self.1 == Wakes::Yes
     }
 }
 
@@ -38,7 +49,12 @@ impl NumberLog {
 
     /// Appends `number`; false where the log is closed.
     pub fn append(&self, number: u64) -> bool {
-        self.0.append(Number(number)).is_ok()
+        self.0.append(Number(number, Wakes::Yes)).is_ok()
+    }
+
+    /// Appends `number` without waking readers; false where the log is closed.
+    pub fn append_quiet(&self, number: u64) -> bool {
+        self.0.append(Number(number, Wakes::No)).is_ok()
     }
 
     /// Appends `number` as a sync point; false where the log is closed.
@@ -47,7 +63,7 @@ impl NumberLog {
             items: Box::default(),
         });
         self.0
-            .append_sync(Number(number), || Arc::clone(&preamble))
+            .append_sync(Number(number, Wakes::Yes), || Arc::clone(&preamble))
             .is_ok()
     }
 

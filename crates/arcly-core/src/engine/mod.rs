@@ -292,12 +292,14 @@ impl Engine {
             // It may have ended before, for a reason of its own.
             let reason = publication.end_reason().unwrap_or(reason);
             if stream.survives(reason) {
-                stream.end_publication(&publication, reason);
+                stream.interrupt(&publication, reason);
                 if publication.take_interruption() {
+                    let publication = Arc::clone(&publication);
                     self.lifecycle
-                        .note(Change::Interrupted(Arc::clone(&stream), publication));
+                        .note(Change::Interrupted(stream, publication));
                 }
                 drop(streams);
+                publication.wake();
                 self.tell_changes();
                 return true;
             }

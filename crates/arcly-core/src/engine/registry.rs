@@ -24,14 +24,42 @@ use std::sync::{Arc, PoisonError};
 use std::task::Poll;
 use tokio_util::sync::CancellationToken;
 
-/// What starting a publish did.
+/// What starting a publish did to the table.
 struct Start {
     stream: Arc<LiveStream>,
     publication: Arc<Publication>,
-    /// The stream that it replaced on the table.
-    replaced: Option<Arc<LiveStream>>,
-    /// The publication that it follows on the same stream.
-    before: Option<Arc<Publication>>,
+    follows: Follows,
+}
+
+/// What a publish session follows.
+enum Follows {
+    /// A stream of that name that it replaced on the table, if there was one.
+    Stream(Option<Arc<LiveStream>>),
+    /// A publication of the same stream.
+    Publication(Arc<Publication>),
+}
+
+/// A publish session that has been started and not been handed out: given up, it is released.
+struct Unclaimed<'a> {
+    engine: &'a Engine,
+    handle: StreamHandle,
+    claimed: bool,
+}
+
+impl Unclaimed<'_> {
+    fn claim(mut self) -> StreamHandle {
+        self.claimed = true;
+        self.handle.clone()
+    }
+}
+
+impl Drop for Unclaimed<'_> {
+    fn drop(&mut self) {
+        if !self.claimed {
+            let (key, session) = (self.handle.key(), self.handle.session());
+            self.engine.release(key, session, EndReason::Dropped);
+        }
+    }
 }
 
 impl Engine {
@@ -125,14 +153,26 @@ impl Engine {
                 None => self.begin(&mut streams, &app, request),
             }
         };
-        if let Some(replaced) = start.replaced {
-            replaced.end(EndReason::Replaced);
+        // From here on the stream is live: a call that is cancelled below is a publisher that goes away.
+        let unclaimed = Unclaimed {
+            engine: self,
+            handle: StreamHandle::publisher(Arc::clone(&start.stream), start.publication),
+            claimed: false,
+        };
+        match &start.follows {
+            Follows::Stream(Some(replaced)) => {
+                replaced.end(EndReason::Replaced);
+            }
+            Follows::Stream(None) => {}
+            Follows::Publication(before) => before.wake(),
         }
         self.tell_changes();
-        if let Some(before) = start.before {
-            before.last_call().await;
+        self.ensure_reaper();
+        self.awaited.notify_waiters();
+        if matches!(start.follows, Follows::Publication(_)) {
+            start.stream.last_call().await;
         }
-        Ok(StreamHandle::publisher(start.stream, start.publication))
+        Ok(unclaimed.claim())
     }
 
     /// Puts a new stream on the table.
@@ -165,8 +205,7 @@ impl Engine {
         Start {
             stream,
             publication,
-            replaced,
-            before: None,
+            follows: Follows::Stream(replaced),
         }
     }
 
@@ -184,8 +223,7 @@ impl Engine {
         Start {
             stream,
             publication,
-            replaced: None,
-            before: Some(before),
+            follows: Follows::Publication(before),
         }
     }
 
@@ -274,21 +312,15 @@ fn username_for_report(username: &str) -> String {
 #[async_trait]
 impl PublishRegistry for Engine {
     async fn start_publish_with(&self, request: PublishRequest) -> Result<StreamHandle> {
-        let handle = self
-            .try_start_publish(&request)
-            .await
-            .inspect_err(|error| {
-                self.reporter.report(EventKind::PublishRefused {
-                    key: request.key.for_report(),
-                    protocol: request.protocol.clone(),
-                    peer: request.peer,
-                    cause: error.name(),
-                    error: error.to_string(),
-                });
-            })?;
-        self.ensure_reaper();
-        self.awaited.notify_waiters();
-        Ok(handle)
+        self.try_start_publish(&request).await.inspect_err(|error| {
+            self.reporter.report(EventKind::PublishRefused {
+                key: request.key.for_report(),
+                protocol: request.protocol.clone(),
+                peer: request.peer,
+                cause: error.name(),
+                error: error.to_string(),
+            });
+        })
     }
 
     async fn end_session(&self, key: &StreamKey, session: SessionId) -> Result<()> {

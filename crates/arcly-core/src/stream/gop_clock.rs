@@ -64,6 +64,11 @@ impl Lead {
     fn since_sync(&self, dts: Timestamp) -> Option<TimeDelta> {
         since(&self.last_sync, dts)
     }
+
+    /// Lets any track take the lead.
+    fn vacate(&self) {
+        self.track.store(NO_TRACK, Ordering::Relaxed);
+    }
 }
 
 fn since(before: &AtomicI64, now: Timestamp) -> Option<TimeDelta> {
@@ -83,6 +88,23 @@ impl GopClock {
         }
     }
 
+    /// Another publication goes on: its tracks may be others, and there is a pause before it, in which no video was missing. The stream still
+    /// counts as having video, so that audio which comes first makes no sync points before the video had its time to come.
+    pub(super) fn resume(&self) {
+        for lead in [&self.video, &self.timed] {
+            lead.vacate();
+            lead.last_sync.store(NEVER, Ordering::Relaxed);
+        }
+        self.has_audio.store(false, Ordering::Relaxed);
+        self.timed_now.store(NEVER, Ordering::Relaxed);
+        self.timed_at_video.store(NEVER, Ordering::Relaxed);
+    }
+
+    /// The stream has no video any more, and is timed by what it has.
+    pub(super) fn lose_video(&self) {
+        self.has_video.store(false, Ordering::Relaxed);
+    }
+
     /// Whether the stream can be joined at `frame`.
     pub(super) fn starts_gop(&self, frame: &MediaFrame) -> bool {
         let lead = match frame.kind {
@@ -93,7 +115,9 @@ impl GopClock {
                 &self.video
             }
             MediaKind::Audio => {
-                self.has_audio.store(true, Ordering::Relaxed);
+                if !self.has_audio.swap(true, Ordering::Relaxed) {
+                    self.timed.vacate(); // Data may have led until now.
+                }
                 &self.timed
             }
             MediaKind::Data if self.has_audio.load(Ordering::Relaxed) => return false,

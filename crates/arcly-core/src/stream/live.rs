@@ -4,13 +4,14 @@ use super::gop_clock::GopClock;
 use super::publication::{Continuity, Origin, Publication};
 use super::qos::Qos;
 use super::rendition::Renditions;
-use super::track::{StreamMetadata, Track};
+use super::track::StreamMetadata;
+use super::tracks::Tracks;
 use crate::bus::{LagObserver, Log, Preamble};
 use crate::observe::Reporter;
 use crate::viewer_loss::Losses;
 use crate::{
     EndReason, EventKind, MediaFrame, MediaKind, Result, Retention, SessionId, StreamError,
-    StreamKey, ViewerId, ViewerLoss,
+    StreamKey, Timestamp, ViewerId, ViewerLoss,
 };
 use arc_swap::ArcSwap;
 use std::collections::HashSet;
@@ -72,9 +73,7 @@ pub(crate) struct LiveStream {
     pub(crate) keyframe_wanted: Notify,
     reporter: Arc<Reporter>,
     events: Arc<StreamEvents>,
-    tracks: ArcSwap<Vec<Arc<Track>>>,
-    /// The codec configs in force, one a track, in the order of the tracks.
-    configs: ArcSwap<Preamble<MediaFrame>>,
+    tracks: Tracks,
     gop_clock: GopClock,
     /// Why frames have been refused so far.
     refused: Mutex<HashSet<String>>,
@@ -189,10 +188,7 @@ impl LiveStream {
             }),
             key,
             reporter,
-            tracks: ArcSwap::default(),
-            configs: ArcSwap::from_pointee(Preamble {
-                items: Box::default(),
-            }),
+            tracks: Tracks::new(limits.max_tracks),
             gop_clock: GopClock::new(),
             refused: Mutex::default(),
             end_reason: OnceLock::new(),
@@ -206,7 +202,7 @@ impl LiveStream {
         publication: &Publication,
         mut frame: MediaFrame,
     ) -> Result<usize> {
-        let _call = self.is_resumable().then(|| publication.call());
+        let _call = self.is_resumable().then(|| self.continuity.call());
         if let Some(reason) = publication.end_reason() {
             return Err(self.ended_error(reason));
         }
@@ -225,13 +221,19 @@ impl LiveStream {
                 kind: frame.kind,
             }));
         }
-        let tracks = self.tracks.load();
-        let added;
-        let track = match tracks.iter().find(|track| track.id == frame.track) {
+        let tracks = self.tracks.list();
+        let mut known = tracks.iter().filter(|track| track.id == frame.track);
+        let shown;
+        let track = match known.find(|track| track.is_shown_by(publication.session)) {
             Some(track) => track,
             None => {
-                added = self.add_track(&frame).map_err(|error| self.refuse(error))?;
-                &added
+                let first = self.tracks.show(publication.session, &frame);
+                let first = first.map_err(|error| self.refuse(error))?;
+                if first.is_news {
+                    self.tracks_changed();
+                }
+                shown = first.track;
+                &shown
             }
         };
         if track.kind != frame.kind {
@@ -242,7 +244,11 @@ impl LiveStream {
             }));
         }
         let now = nanos(self.reporter.clock.elapsed());
+        self.last_frame.store(now, Ordering::Relaxed);
         if self.is_resumable() {
+            if publication.begins() {
+                self.gop_clock.resume();
+            }
             let resumed = publication.session != self.session;
             let unusable = resumed
                 && !frame.is_config()
@@ -252,20 +258,21 @@ impl LiveStream {
             }
             self.continuity.place(publication, &mut frame, now);
         }
-        self.last_frame.store(now, Ordering::Relaxed);
         let starts_gop = self.gop_clock.starts_gop(&frame);
         let appended = if frame.is_config() {
-            self.set_config(track, &frame);
+            // Before the frame is appended, so that every sync point behind it carries it.
+            if self.tracks.set_config(track, &frame) {
+                self.tracks_changed();
+            }
             self.log.append(frame)
         } else {
             track.counters.record(&frame);
             if track.learn(&frame) {
-                self.reporter.report(EventKind::TracksChanged {
-                    key: self.key.clone(),
-                });
+                self.tracks_changed();
             }
             if starts_gop {
-                self.log.append_sync(frame, || self.configs.load_full())
+                self.settle(publication, frame.dts);
+                self.log.append_sync(frame, || self.tracks.configs())
             } else {
                 self.log.append(frame)
             }
@@ -294,62 +301,19 @@ impl LiveStream {
         error
     }
 
-    /// Makes the track that `frame` is the first of.
-    fn add_track(&self, frame: &MediaFrame) -> Result<Arc<Track>> {
-        let max = self.limits.max_tracks;
-        let find = |tracks: &[Arc<Track>]| {
-            let same = tracks.iter().find(|track| track.id == frame.track);
-            same.cloned()
-        };
-        let new = Arc::new(Track::new(frame));
-        self.tracks.rcu(|tracks| {
-            let mut tracks = Vec::clone(tracks);
-            if find(&tracks).is_none() && tracks.len() < max {
-                tracks.push(Arc::clone(&new));
-            }
-            tracks
-        });
-        let track = find(&self.tracks.load()).ok_or(StreamError::LimitExceeded {
-            what: "number of tracks",
-            max: max as u64,
-        })?;
+    fn tracks_changed(&self) {
         self.reporter.report(EventKind::TracksChanged {
             key: self.key.clone(),
         });
-        Ok(track)
     }
 
-    /// Makes `frame` the codec config in force for its track. Done before the frame is appended, so that every sync point behind it
-    /// carries it.
-    fn set_config(&self, track: &Track, frame: &MediaFrame) {
-        let in_force = self.configs.load();
-        let same = |held: &MediaFrame| {
-            held.track == frame.track && held.codec == frame.codec && held.payload == frame.payload
-        };
-        if in_force.items.iter().any(same) {
-            return; // Sources repeat their configs.
-        }
-        let tracks = self.tracks.load_full();
-        let place = |id| tracks.iter().position(|track| track.id == id);
-        self.configs.rcu(|configs| {
-            let mut items: Vec<MediaFrame> = configs
-                .items
-                .iter()
-                .filter(|item| item.track != frame.track)
-                .cloned()
-                .collect();
-            items.push(frame.clone());
-            items.sort_by_key(|item| place(item.track));
-            Preamble {
-                items: items.into(),
+    /// Takes a sync point of a publication that resumed the stream: what that has not shown by now goes.
+    fn settle(&self, publication: &Publication, dts: Timestamp) {
+        if publication.settles(dts) && self.tracks.settle(publication.session) {
+            if !self.tracks.has(MediaKind::Video) {
+                self.gop_clock.lose_video();
             }
-        });
-        // Timed metadata that is kept for joiners is no codec config: the track stays as it is.
-        if frame.kind != MediaKind::Data {
-            track.set_config(frame);
-            self.reporter.report(EventKind::TracksChanged {
-                key: self.key.clone(),
-            });
+            self.tracks_changed();
         }
     }
 
@@ -384,8 +348,8 @@ impl LiveStream {
         self.is_resumable() && self.why(reason).may_resume()
     }
 
-    /// Puts another publication in place of the one before, which ends if it has not. Called under the engine's table lock. Returns both,
-    /// that before first.
+    /// Puts another publication in place of the one before, which ends if it has not; it is to be [woken](Publication::wake). Called under the
+    /// engine's table lock. Returns both, that before first.
     pub(crate) fn resume(
         &self,
         protocol: String,
@@ -397,9 +361,23 @@ impl LiveStream {
             started: self.reporter.clock.wall(),
         };
         let next = Arc::new(Publication::next(SessionId::fresh(), origin));
+        let now = nanos(self.reporter.clock.elapsed());
+        // While it was away it brought nothing, which is not the newcomer's silence. Before that is seen: the reaper looks at both.
+        self.last_frame.store(now, Ordering::Relaxed);
         let before = self.publication.swap(Arc::clone(&next));
-        before.end(EndReason::Replaced, nanos(self.reporter.clock.elapsed()));
+        before.close(EndReason::Replaced, now);
         (before, next)
+    }
+
+    /// Waits for what the publications before the one under way are about to append.
+    pub(crate) async fn last_call(&self) {
+        self.continuity.last_call().await;
+    }
+
+    /// Ends a publication that the stream [survives](Self::survives), and that is to be [woken](Publication::wake). Called under the engine's
+    /// table lock.
+    pub(crate) fn interrupt(&self, publication: &Publication, reason: EndReason) {
+        publication.close(reason, nanos(self.reporter.clock.elapsed()));
     }
 
     /// Ends a publication, and the stream with it unless that [survives](Self::survives); true where the publication was under way.
@@ -449,7 +427,7 @@ impl LiveStream {
     }
 
     pub(crate) fn configs(&self) -> Arc<Preamble<MediaFrame>> {
-        self.configs.load_full()
+        self.tracks.configs()
     }
 
     pub(crate) fn events(&self) -> &Arc<StreamEvents> {
@@ -465,27 +443,11 @@ impl LiveStream {
     }
 
     pub(crate) fn metadata(&self) -> StreamMetadata {
-        StreamMetadata {
-            tracks: self
-                .tracks
-                .load()
-                .iter()
-                .map(|track| (*track.info()).clone())
-                .collect(),
-        }
+        self.tracks.metadata()
     }
 
     pub(crate) fn qos(&self) -> Qos {
-        let tracks: Vec<_> = self
-            .tracks
-            .load()
-            .iter()
-            .map(|track| {
-                track
-                    .counters
-                    .snapshot(track.id, track.kind, track.info().codec)
-            })
-            .collect();
+        let (tracks, totals) = self.tracks.qos();
         Qos {
             uptime: self
                 .reporter
@@ -493,8 +455,8 @@ impl LiveStream {
                 .elapsed()
                 .saturating_sub(Duration::from_nanos(self.started)),
             idle: self.idle(),
-            frames: tracks.iter().map(|track| track.frames).sum(),
-            bytes: tracks.iter().map(|track| track.bytes).sum(),
+            frames: totals.frames,
+            bytes: totals.bytes,
             bitrate: tracks.iter().map(|track| track.bitrate).sum(),
             tracks,
         }

@@ -12,6 +12,7 @@ mod track;
 mod track_audio;
 #[cfg(feature = "codec")]
 mod track_video;
+mod tracks;
 
 pub use end_reason::EndReason;
 pub use handle::{SharedFrame, StreamHandle};

@@ -15,6 +15,10 @@ use tokio_util::sync::CancellationToken;
 /// The least pause on the timeline between two publications: more than tracks of one publisher are apart, so that no track goes back.
 const SHORTEST_PAUSE: TimeDelta = TimeDelta::from_millis(100);
 
+/// How long the tracks of a publication are given to show, from its first sync point on, so that an all-intra stream's second picture does not
+/// drop the sound that follows it. No longer than audio's sync points are apart: without video, the second of them settles.
+const SETTLING: TimeDelta = TimeDelta::from_millis(1_000);
+
 /// How often a newcomer looks whether its predecessor has left its last call, before it goes on regardless.
 const LOOKS_FOR_LAST_CALL: usize = 1_000;
 
@@ -41,10 +45,14 @@ pub(crate) struct Publication {
     ended_at: AtomicU64,
     /// Whether observers have been told of the interruption; changed under the engine's table lock.
     told: AtomicBool,
-    /// What is added to its timestamps; set with its first frame.
+    /// Whether its first frame has come.
+    begun: AtomicBool,
+    /// What is added to its timestamps; set with its first media frame.
     shift: OnceLock<TimeDelta>,
-    /// Calls of `publish` that are under way, counted where the stream can be resumed.
-    calls: AtomicUsize,
+    /// DTS of its first sync point.
+    first_sync: OnceLock<Timestamp>,
+    /// Whether the stream's tracks are its own.
+    settled: AtomicBool,
 }
 
 impl Publication {
@@ -52,6 +60,8 @@ impl Publication {
     pub(super) fn first(session: SessionId, origin: Origin) -> Self {
         Self {
             shift: OnceLock::from(TimeDelta::ZERO),
+            begun: AtomicBool::new(true),
+            settled: AtomicBool::new(true),
             ..Self::next(session, origin)
         }
     }
@@ -65,20 +75,34 @@ impl Publication {
             end_reason: OnceLock::new(),
             ended_at: AtomicU64::new(0),
             told: AtomicBool::new(false),
+            begun: AtomicBool::new(false),
             shift: OnceLock::new(),
-            calls: AtomicUsize::new(0),
+            first_sync: OnceLock::new(),
+            settled: AtomicBool::new(false),
         }
     }
 
-    /// Ends it; true where it had not ended.
+    /// Ends it, and wakes who waits for that; true where it had not ended. Not to be called under a lock: the woken are not ours.
     pub(super) fn end(&self, reason: EndReason, now: u64) -> bool {
+        let first = self.close(reason, now);
+        if first {
+            self.wake();
+        }
+        first
+    }
+
+    /// Ends it; true where it had not ended, and [`wake`](Self::wake) is to follow.
+    pub(super) fn close(&self, reason: EndReason, now: u64) -> bool {
         if self.end_reason().is_some() {
             return false;
         }
         self.ended_at.store(now, Ordering::Relaxed);
-        let first = self.end_reason.set(reason).is_ok();
+        self.end_reason.set(reason).is_ok()
+    }
+
+    /// Wakes who waits for its end, once it has ended.
+    pub(crate) fn wake(&self) {
         self.ended.cancel();
-        first
     }
 
     pub(crate) fn end_reason(&self) -> Option<EndReason> {
@@ -97,34 +121,20 @@ impl Publication {
         !self.told.swap(true, Ordering::Relaxed)
     }
 
-    /// Marks a call of `publish`; the guard ends it. A call that begins after the publication ended sees that, or is waited for by
-    /// [`last_call`](Self::last_call): each side does its part, has a fence, and looks for the other's.
-    pub(super) fn call(&self) -> Call<'_> {
-        self.calls.fetch_add(1, Ordering::Relaxed);
-        fence(Ordering::SeqCst);
-        Call(self)
+    /// Takes a frame; true for the first of a publication that resumes a stream.
+    pub(super) fn begins(&self) -> bool {
+        !self.begun.load(Ordering::Relaxed) && !self.begun.swap(true, Ordering::Relaxed)
     }
 
-    /// Waits until no call of `publish` is under way on a publication that has ended, so that none of its frames comes after its
-    /// successor's first. Such a call waits for nothing; but a thread may be held up in it for as long as its host pleases, so the
-    /// patience is bounded.
-    pub(crate) async fn last_call(&self) {
-        fence(Ordering::SeqCst);
-        for _ in 0..LOOKS_FOR_LAST_CALL {
-            if self.calls.load(Ordering::Acquire) == 0 {
-                return;
-            }
-            tokio::task::yield_now().await;
+    /// Takes a sync point at `dts`; true once, where every track of a publication that resumes a stream has had its chance to show: at the
+    /// second sync point, or where these are close together, at the first that is [`SETTLING`] behind the first.
+    pub(super) fn settles(&self, dts: Timestamp) -> bool {
+        if self.settled.load(Ordering::Relaxed) {
+            return false;
         }
-    }
-}
-
-/// A call of `publish`.
-pub(super) struct Call<'a>(&'a Publication);
-
-impl Drop for Call<'_> {
-    fn drop(&mut self) {
-        self.0.calls.fetch_sub(1, Ordering::Release);
+        // Either way: video and audio, which both make sync points, may be far apart.
+        let since = dts.since(*self.first_sync.get_or_init(|| dts)).abs();
+        since >= SETTLING && !self.settled.swap(true, Ordering::Relaxed)
     }
 }
 
@@ -138,13 +148,15 @@ impl EndReason {
     }
 }
 
-/// The timeline of a stream that goes on from publication to publication.
+/// What a stream carries on from publication to publication: its timeline, and the calls of `publish` that are under way.
 #[derive(Debug)]
 pub(super) struct Continuity {
     /// The latest PTS so far, raw; `i64::MIN` before the first frame.
     newest_pts: AtomicI64,
     /// When the last frame came, in nanoseconds of the engine's clock.
     last_came: AtomicU64,
+    /// Calls of `publish` that are under way, of whichever publication.
+    calls: AtomicUsize,
 }
 
 impl Continuity {
@@ -152,6 +164,28 @@ impl Continuity {
         Self {
             newest_pts: AtomicI64::new(i64::MIN),
             last_came: AtomicU64::new(0),
+            calls: AtomicUsize::new(0),
+        }
+    }
+
+    /// Marks a call of `publish`; the guard ends it. A call that begins after its publication ended sees that, or is waited for by
+    /// [`last_call`](Self::last_call): each side does its part, has a fence, and looks for the other's.
+    pub(super) fn call(&self) -> Call<'_> {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        Call(self)
+    }
+
+    /// Waits until no call of `publish` is under way, all publications but a newcomer's having ended, so that none of their frames comes
+    /// after its first. Such a call waits for nothing; but a thread may be held up in it for as long as its host pleases, so the patience
+    /// is bounded.
+    pub(super) async fn last_call(&self) {
+        fence(Ordering::SeqCst);
+        for _ in 0..LOOKS_FOR_LAST_CALL {
+            if self.calls.load(Ordering::Acquire) == 0 {
+                return;
+            }
+            tokio::task::yield_now().await;
         }
     }
 
@@ -183,6 +217,15 @@ impl Continuity {
                 .fetch_max(frame.pts.raw(), Ordering::Relaxed);
             self.last_came.store(now, Ordering::Relaxed);
         }
+    }
+}
+
+/// A call of `publish`.
+pub(super) struct Call<'a>(&'a Continuity);
+
+impl Drop for Call<'_> {
+    fn drop(&mut self) {
+        self.0.calls.fetch_sub(1, Ordering::Release);
     }
 }
 

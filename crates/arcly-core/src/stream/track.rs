@@ -6,9 +6,10 @@ use super::qos::TrackCounters;
 use super::track_audio::AudioFormat;
 #[cfg(feature = "codec")]
 use super::track_video::VideoFormat;
-use crate::{CodecId, MediaFrame, MediaKind, TrackId};
+use crate::{CodecId, MediaFrame, MediaKind, SessionId, TrackId, TrackQos};
 use arc_swap::ArcSwap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What is known of a stream: its tracks, in the order in which they appeared.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -146,26 +147,61 @@ pub(super) struct Track {
     pub(super) kind: MediaKind,
     pub(super) counters: TrackCounters,
     pub(super) start: TrackStart,
+    /// The newest session that brought a frame of it, as a number; these grow.
+    shown_by: AtomicU64,
     info: ArcSwap<TrackInfo>,
 }
 
 impl Track {
-    pub(super) fn new(frame: &MediaFrame) -> Self {
+    /// The track that `frame` of `session` is the first of.
+    pub(super) fn new(frame: &MediaFrame, session: SessionId) -> Self {
         Self {
             id: frame.track,
             kind: frame.kind,
             counters: TrackCounters::new(),
             start: TrackStart::new(),
+            shown_by: AtomicU64::new(session.get()),
             info: ArcSwap::from_pointee(TrackInfo::from_frame(frame)),
         }
+    }
+
+    /// Whether `session`, or a later one, has brought a frame of it.
+    pub(super) fn is_shown_by(&self, session: SessionId) -> bool {
+        self.shown_by.load(Ordering::Relaxed) >= session.get()
+    }
+
+    pub(super) fn show(&self, session: SessionId) {
+        self.shown_by.fetch_max(session.get(), Ordering::Relaxed);
     }
 
     pub(super) fn info(&self) -> Arc<TrackInfo> {
         self.info.load_full()
     }
 
+    pub(super) fn codec(&self) -> CodecId {
+        self.info.load().codec
+    }
+
+    pub(super) fn qos(&self) -> TrackQos {
+        self.counters.snapshot(self.id, self.kind, self.codec())
+    }
+
     pub(super) fn set_config(&self, frame: &MediaFrame) {
         self.info.store(Arc::new(TrackInfo::from_config(frame)));
+    }
+
+    /// Takes the first frame of a publication that goes on with a track without codec config; true where it tells something new. That of
+    /// video is in keyframes, see [`learn`](Self::learn).
+    pub(super) fn renew(&self, frame: &MediaFrame) -> bool {
+        if !frame.is_audio() || frame.is_config() {
+            return false;
+        }
+        let told = TrackInfo::from_frame(frame);
+        let is_new = told != **self.info.load();
+        if is_new {
+            self.info.store(Arc::new(told));
+        }
+        is_new
     }
 
     /// Takes a frame; true where it is a keyframe that tells something new of the track.
@@ -204,7 +240,10 @@ mod tests {
     #[test]
     fn a_frame_tells_where_the_codec_has_no_config() {
         let mp3 = Bytes::from_static(&[0xff, 0xfb, 0x50, 0x64]);
-        let track = Track::new(&MediaFrame::new_audio(0, mp3, CodecId::Mp3));
+        let track = Track::new(
+            &MediaFrame::new_audio(0, mp3, CodecId::Mp3),
+            SessionId::fresh(),
+        );
         let info = track.info();
         assert_eq!(info.codec_string.as_deref(), Some("mp3"));
         assert_eq!((info.channels, info.sample_rate), (Some(2), Some(44_100)));
@@ -218,7 +257,7 @@ mod tests {
             MediaFrame::new_video(0, 0, payload, CodecId::Vp8, is_key)
         };
         // A publisher whose first frame is not a keyframe.
-        let track = Track::new(&frame(64, false));
+        let track = Track::new(&frame(64, false), SessionId::fresh());
         assert_eq!(track.info().width, None);
         assert!(!track.learn(&frame(64, false)));
         assert!(track.learn(&frame(64, true)));
