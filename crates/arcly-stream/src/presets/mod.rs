@@ -3,7 +3,7 @@
 mod follow;
 #[cfg(all(feature = "hls", feature = "ts"))]
 mod hls;
-#[cfg(feature = "ts")]
+#[cfg(any(feature = "fmp4", feature = "ts"))]
 mod recording;
 
 pub use follow::for_each_stream;
@@ -11,5 +11,7 @@ pub use follow::for_each_stream;
 pub use hls::hls_origin;
 #[cfg(all(feature = "hls", feature = "ts"))]
 pub use hls::{hls_ts_origin, serve_hls};
+#[cfg(feature = "fmp4")]
+pub use recording::{mp4_recording_sink, record_mp4};
 #[cfg(feature = "ts")]
 pub use recording::{record_ts, ts_recording_sink};
