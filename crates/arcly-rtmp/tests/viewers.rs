@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use support::player::Player;
 use support::server::{PATIENCE, Server};
-use support::source::{Source, is_sequence_header, next_picture, number};
+use support::source::{Source, is_sequence_header, next_picture, number, said};
 use tokio::time::timeout;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -152,6 +152,10 @@ async fn a_viewer_that_never_keeps_up_is_evicted_and_told_of() {
         evicted = timeout(PATIENCE, evicted) => evicted.expect("in time"),
         () = sending => {}
     }
+    said(&mut player, "NetStream.Play.InsufficientBW").await;
+    said(&mut player, "NetStream.Play.Stop").await;
+    let rest = timeout(PATIENCE, player.next()).await;
+    assert_eq!(rest.expect("it is closed"), None, "and hung up on");
     server.stop().await;
 }
 

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 pub(crate) mod client;
+pub(crate) mod clip;
 pub(crate) mod player;
 pub(crate) mod relay;
 pub(crate) mod server;
