@@ -86,6 +86,8 @@ pub struct Drops {
 
 /// Data tags held until the first media tag says what time it is.
 const MAX_HELD_DATA: usize = 4;
+/// The room for items that is kept when there are none: a tag has one or two, but for those of many tracks.
+const KEPT_ITEMS: usize = 8;
 /// The most tracks of a publication, unless [`TagReader::with_max_tracks`] says otherwise.
 const MAX_TRACKS: usize = 16;
 
@@ -171,7 +173,11 @@ impl TagReader {
     /// The next frame or notice, in order.
     #[must_use]
     pub fn poll(&mut self) -> Option<Item> {
-        self.items.pop_front()
+        let item = self.items.pop_front();
+        if item.is_none() && self.items.capacity() > KEPT_ITEMS {
+            self.items = VecDeque::new();
+        }
+        item
     }
 
     /// What was dropped so far.

@@ -10,6 +10,32 @@ use crate::{Error, Fault, Location, Result};
 use bytes::Bytes;
 use std::time::Instant;
 
+/// An aggregate message: tags in the form of an FLV file (RTMP 1.0, 7.1.6). Their times count from the aggregate's.
+#[derive(Debug)]
+pub(super) struct Aggregate {
+    stream: u32,
+    timestamp: u32,
+    /// The time of the first tag, once it was read.
+    origin: Option<u32>,
+    /// The tags that were not read yet, at least one.
+    rest: Bytes,
+    at: Location,
+}
+
+impl Aggregate {
+    /// `None` where there is no tag in it.
+    fn of(message: Message, at: Location) -> Option<Box<Self>> {
+        let aggregate = Self {
+            stream: message.stream_id,
+            timestamp: message.timestamp,
+            origin: None,
+            rest: message.payload,
+            at,
+        };
+        (!aggregate.rest.is_empty()).then(|| Box::new(aggregate))
+    }
+}
+
 impl ServerSession {
     pub(super) fn handle_message(&mut self, received: Received, now: Instant) -> Result<()> {
         let Received { message, at } = received;
@@ -22,7 +48,10 @@ impl ServerSession {
                 let payload = message.payload.slice_ref(body);
                 self.handle_tag(TagKind::Script, &Message { payload, ..message }, at)
             }
-            type_id::AGGREGATE => self.handle_aggregate(&message, at),
+            type_id::AGGREGATE => {
+                self.aggregate = Aggregate::of(message, at);
+                Ok(())
+            }
             type_id::COMMAND_AMF0 | type_id::COMMAND_AMF3 => {
                 self.charge(now, at)?;
                 let command = Command::parse(&message, &self.amf).map_err(|fault| fault.at(at))?;
@@ -70,29 +99,31 @@ impl ServerSession {
         Ok(())
     }
 
-    /// An aggregate message: tags in the form of an FLV file (RTMP 1.0, 7.1.6). Their times count from the aggregate's.
-    fn handle_aggregate(&mut self, message: &Message, at: Location) -> Result<()> {
-        let mut rest = message.payload.clone();
-        let mut origin = None;
-        while !rest.is_empty() {
-            let (tag_type, timestamp, body) = take_tag(&mut rest).ok_or(Error::PeerMisbehaved {
+    /// Reads the next tag of an aggregate message, and keeps the rest.
+    pub(super) fn read_aggregate(&mut self, mut aggregate: Box<Aggregate>) -> Result<()> {
+        let at = aggregate.at;
+        let Some((tag_type, timestamp, body)) = take_tag(&mut aggregate.rest) else {
+            return Err(Error::PeerMisbehaved {
                 what: "aggregate message with a tag that is cut short",
                 at,
-            })?;
-            let origin = *origin.get_or_insert(timestamp);
-            let timestamp = message
-                .timestamp
-                .wrapping_add(timestamp.wrapping_sub(origin));
-            let kind = match tag_type {
-                type_id::AUDIO => TagKind::Audio,
-                type_id::VIDEO => TagKind::Video,
-                type_id::DATA_AMF0 => TagKind::Script,
-                _ => continue,
-            };
-            self.read_tag(message.stream_id, kind, timestamp, &body)
-                .map_err(|fault| fault.at(at))?;
+            });
+        };
+        let origin = *aggregate.origin.get_or_insert(timestamp);
+        let timestamp = aggregate
+            .timestamp
+            .wrapping_add(timestamp.wrapping_sub(origin));
+        let stream = aggregate.stream;
+        if !aggregate.rest.is_empty() {
+            self.aggregate = Some(aggregate);
         }
-        Ok(())
+        let kind = match tag_type {
+            type_id::AUDIO => TagKind::Audio,
+            type_id::VIDEO => TagKind::Video,
+            type_id::DATA_AMF0 => TagKind::Script,
+            _ => return Ok(()),
+        };
+        self.read_tag(stream, kind, timestamp, &body)
+            .map_err(|fault| fault.at(at))
     }
 
     fn charge(&mut self, now: Instant, at: Location) -> Result<()> {

@@ -20,6 +20,7 @@ mod flow;
 mod io;
 mod messages;
 mod play;
+mod reading;
 mod streams;
 mod timers;
 
@@ -33,7 +34,7 @@ pub(in crate::proto) use messages::take_tag;
 use super::chunk::{ChunkReader, ChunkWriter, ReaderLimits};
 use super::command;
 use super::control::{Control, UserControl};
-use super::handshake::{CLIENT_BYTES, ServerHandshake};
+use super::handshake::ServerHandshake;
 use super::message::Message;
 use super::rate::Rate;
 use super::status::{Level, StatusCode};
@@ -42,6 +43,7 @@ use crate::amf0;
 use crate::{Config, Error, Location, Result};
 use bytes::BytesMut;
 use flow::{AckWindow, InFlight};
+use messages::Aggregate;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -66,19 +68,28 @@ use timers::{Timer, Timers};
 /// [`Limits::buffered_bytes`](crate::Limits::buffered_bytes), and no deadline passes: what takes time then is not the
 /// peer's doing. A driver simply does not read meanwhile.
 ///
+/// Input is read as far as 64 events are waiting, and on from there when these have been polled. Where it turns out then that the peer
+/// broke the rules, a timeout comes that is due already, and the next call of [`handle_input`](Self::handle_input) has the error.
+///
 /// Events come before the bytes to transmit, so that a reply is only sent once its event was acted on, and all the
 /// bytes that a call makes come as one [`Output::Transmit`].
 ///
 /// Memory: below 1 KiB, 3 KiB more from the first byte to the end of the handshake, and what
-/// [`Limits`](crate::Limits) says. Between two polls, output is bounded by a small multiple
-/// of the input: at worst an event of 100 bytes for three bytes.
+/// [`Limits`](crate::Limits) says. At most 64 events wait to be polled, and those of one tag beyond them, which are three for each of
+/// [`Limits::tracks`](crate::Limits::tracks) and some notices, whatever comes in one call or in one message.
 #[derive(Debug)]
 pub struct ServerSession {
     config: Arc<Config>,
     amf: amf0::Limits,
     stage: Stage,
-    /// Input that came while a reply was waited for.
-    held: Vec<u8>,
+    /// Input that was not read yet: a reply is waited for, or events are to be polled first.
+    held: BytesMut,
+    /// The aggregate message whose tags come before that input.
+    aggregate: Option<Box<Aggregate>>,
+    /// What was found when input was read on behind events; the caller is told when it calls next.
+    found: Option<Error>,
+    /// The time of the last call.
+    now: Instant,
     /// The reply that is waited for.
     awaited: Option<Awaited>,
     connect: Option<Arc<Connect>>,
@@ -132,7 +143,10 @@ impl ServerSession {
         Self {
             amf: amf0::Limits::from(&config.limits),
             stage: Stage::Handshake(ServerHandshake::default()),
-            held: Vec::new(),
+            held: BytesMut::new(),
+            aggregate: None,
+            found: None,
+            now,
             awaited: None,
             connect: None,
             streams: BTreeMap::new(),
@@ -159,6 +173,11 @@ impl ServerSession {
         if matches!(self.stage, Stage::Closing) {
             return Ok(());
         }
+        self.now = now;
+        if let Some(error) = self.found.take() {
+            self.fail(&error);
+            return Err(error);
+        }
         let result = match input {
             Input::Receive(bytes) => self.receive(bytes, now),
             Input::Timeout => self.time_out(now),
@@ -169,7 +188,7 @@ impl ServerSession {
     /// What is to be done next.
     #[must_use]
     pub fn poll_output(&mut self) -> Output {
-        if let Some(event) = self.events.pop_front() {
+        if let Some(event) = self.next_event() {
             return Output::Event(event);
         }
         if !self.out.is_empty() {
@@ -179,6 +198,7 @@ impl ServerSession {
         }
         match self.stage {
             Stage::Closing => Output::Close,
+            _ if self.found.is_some() => Output::Timeout(self.now),
             _ => Output::Timeout(self.timers.next().unwrap_or(self.started + FAR)),
         }
     }
@@ -284,61 +304,6 @@ impl ServerSession {
     /// Closes once the output is drained. Plays and publications end by events.
     pub fn hang_up(&mut self) {
         self.close();
-    }
-
-    fn receive(&mut self, bytes: &[u8], now: Instant) -> Result<()> {
-        self.acks.receive(bytes.len());
-        self.heard(now);
-        self.process(bytes, now)?;
-        if let Some(sequence_number) = self.acks.take_due() {
-            self.send_control(Control::Acknowledgement(sequence_number));
-        }
-        Ok(())
-    }
-
-    /// Reads messages until `input` is used up or a reply is waited for.
-    fn process(&mut self, mut input: &[u8], now: Instant) -> Result<()> {
-        if let Stage::Handshake(handshake) = &mut self.stage {
-            if !handshake.read(&mut input, &mut self.out)? {
-                return Ok(());
-            }
-            self.stage = Stage::Chunks(Box::new(ChunkReader::new(
-                self.early_limits(),
-                CLIENT_BYTES as u64,
-            )));
-            self.timers.clear(Timer::Handshake);
-            self.timers
-                .set(Timer::Setup, now, self.config.limits.setup_timeout);
-            self.heard(now);
-        }
-        while self.awaited.is_none() {
-            let Stage::Chunks(reader) = &mut self.stage else {
-                return Ok(());
-            };
-            let Some(received) = reader.read(&mut input)? else {
-                return Ok(());
-            };
-            self.handle_message(received, now)?;
-        }
-        if self.held.len() + input.len() > self.config.limits.buffered_bytes {
-            let (what, max) = ("buffered_bytes", self.config.limits.buffered_bytes as u64);
-            return Err(Error::LimitExceeded {
-                what,
-                max,
-                at: self.here(),
-            });
-        }
-        self.held.extend_from_slice(input);
-        Ok(())
-    }
-
-    /// Goes on after a reply of the caller's.
-    fn resume(&mut self, now: Instant) -> Result<()> {
-        self.awaited = None;
-        self.heard(now);
-        let held = std::mem::take(&mut self.held);
-        self.process(&held, now)
-            .inspect_err(|error| self.fail(error))
     }
 
     /// The peer is alive.
@@ -455,7 +420,9 @@ impl ServerSession {
         self.events
             .extend(playing.into_iter().map(Event::PlayEnded));
         self.streams.clear();
-        self.held = Vec::new();
+        self.held = BytesMut::new();
+        self.aggregate = None;
+        self.found = None;
         self.awaited = None;
         self.stage = Stage::Closing;
     }
