@@ -34,6 +34,10 @@ impl World {
                         Event::Frame(_) | Event::Notice(_) => {
                             assert!(self.started && self.purpose == Purpose::Play);
                         }
+                        Event::StreamEnded => {
+                            assert!(self.started && self.purpose == Purpose::Play);
+                        }
+                        Event::ReconnectRequested { .. } => assert!(self.started),
                         Event::Ended(end) => {
                             self.ended = true;
                             let shown = end.to_string();

@@ -2,6 +2,7 @@
 
 mod support;
 
+use arcly_core::PublishRegistry;
 use arcly_rtmp::{RelayStatus, RtmpPull, RtmpPush};
 use std::net::TcpListener;
 use std::process::Stdio;
@@ -93,6 +94,29 @@ async fn nginx_relays_what_we_push_to_where_we_pull() {
     wait_for(&mut pushing, live).await;
     wait_for(&mut pulling, live).await;
     check(&read(&stream(&sink.engine).await, 100).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pull_from_nginx_ends_with_its_publisher_and_goes_on_with_the_next() {
+    let (_unused, ours) = server().await;
+    let nginx = nginx(&ours).await;
+    let push = RtmpPush::new(key(), nginx.url("live")).backoff(quick());
+    let source = serve(builder().protocol(push).build());
+    let pull = RtmpPull::new(nginx.url("live"), key()).backoff(quick());
+    let mut pulling = pull.status();
+    let sink = serve(builder().protocol(pull).build());
+    for _ in 0..2 {
+        let handle = publish(&source.engine).await;
+        publish_on(handle.clone());
+        wait_for(&mut pulling, live).await;
+        let pulled = stream(&sink.engine).await;
+        check(&read(&pulled, 50).await);
+        let ended = source.engine.end_session(&key(), handle.session()).await;
+        ended.expect("it is ours");
+        // nginx says Stream EOF and nothing else, and keeps the connection.
+        timeout(PATIENCE, pulled.ended()).await.expect("in time");
+        wait_for(&mut pulling, |status| !live(status)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

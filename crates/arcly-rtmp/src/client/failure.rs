@@ -2,8 +2,8 @@
 
 use crate::Error;
 use crate::flv::NotCarried;
-use crate::proto::client::{End, InvalidUrl, Stage};
-use arcly_core::{EndReason, StreamError};
+use crate::proto::client::{End, InvalidUrl, RtmpUrl, Stage};
+use arcly_core::{CodecId, EndReason, StreamError};
 use std::io;
 use std::time::Duration;
 
@@ -35,6 +35,11 @@ pub(super) enum Failure {
     Session(#[from] Error),
     #[error("{0}")]
     Ended(End),
+    #[error("the server wants us to connect anew")]
+    ReconnectRequested,
+    /// Not a failure where there are few of them.
+    #[error("the server sends us elsewhere")]
+    Moved(Box<RtmpUrl>),
     #[error("the server sends us elsewhere more than {0} times")]
     TooManyRedirections(u32),
     #[error("the server sends us elsewhere: {0}")]
@@ -49,6 +54,8 @@ pub(super) enum Failure {
     Evicted,
     #[error("the server cannot take the stream: {0}")]
     NotCarried(NotCarried),
+    #[error("the server does not say that it takes {0}")]
+    NotTaken(CodecId),
     #[error("the host lets this context play nothing")]
     NoPlayback,
 }

@@ -2,7 +2,9 @@
 
 use super::failure::Failure;
 use super::traffic::RelayTraffic;
+use crate::Limits;
 use crate::proto::client::{ClientSession, Event, Input, Output};
+use crate::proto::rate::Rate;
 use arcly_core::Transport;
 use bytes::{Buf, Bytes};
 use std::collections::VecDeque;
@@ -31,6 +33,10 @@ pub(super) struct Link {
     /// Since when nothing of it was taken.
     blocked_since: Option<Instant>,
     deadline: Instant,
+    /// How fast the server may send.
+    ingest: Rate,
+    /// Until when it is not read, where it was faster.
+    read_again: Option<Instant>,
     write_timeout: Duration,
     traffic: RelayTraffic,
 }
@@ -48,7 +54,7 @@ impl Link {
     pub(super) fn new(
         transport: Transport,
         session: ClientSession,
-        write_timeout: Duration,
+        limits: &Limits,
         traffic: RelayTraffic,
     ) -> Self {
         Self {
@@ -59,7 +65,9 @@ impl Link {
             unflushed: false,
             blocked_since: None,
             deadline: now(),
-            write_timeout,
+            ingest: Rate::bytes(limits.bytes_per_second, now()),
+            read_again: None,
+            write_timeout: limits.write_timeout,
             traffic,
         }
     }
@@ -97,9 +105,13 @@ impl Link {
             Some(since) if waits_for_room => since.checked_add(self.write_timeout),
             _ => None,
         };
-        let deadline = give_up.map_or(self.deadline, |give_up| give_up.min(self.deadline));
+        let timers = [give_up, self.read_again];
+        let deadline = timers
+            .into_iter()
+            .flatten()
+            .fold(self.deadline, Instant::min);
         tokio::select! {
-            ready = self.transport.readable() => {
+            ready = self.transport.readable(), if self.read_again.is_none() => {
                 ready.map_err(|source| Failure::Io { action: "reading", source })?;
                 self.read()?;
                 // A socket that always has more must not keep the thread from the others.
@@ -114,6 +126,7 @@ impl Link {
                 if give_up.is_some_and(|give_up| give_up <= now()) {
                     return Err(Failure::WriteTimeout(self.write_timeout));
                 }
+                self.read_again = self.read_again.filter(|&again| again > now());
                 Ok(self.session.handle_input(Input::Timeout, now())?)
             }
         }
@@ -143,8 +156,11 @@ impl Link {
             Ok(0) => Err(Failure::ClosedByServer(self.session.stage())),
             Ok(length) => {
                 self.traffic.add_received(length);
+                let now = now();
+                let wait = self.ingest.charge(length as u64, now);
+                self.read_again = (!wait.is_zero()).then(|| now + wait);
                 let bytes = self.buffer.get(..length).unwrap_or_default();
-                Ok(self.session.handle_input(Input::Receive(bytes), now())?)
+                Ok(self.session.handle_input(Input::Receive(bytes), now)?)
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
             Err(source) => Err(Failure::Io {

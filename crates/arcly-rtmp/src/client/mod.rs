@@ -27,10 +27,12 @@ mod backoff;
 mod dial;
 mod failure;
 mod link;
+mod moving;
 mod pull;
 mod push;
 mod push_queue;
 mod relay;
+mod sending;
 mod status;
 mod traffic;
 

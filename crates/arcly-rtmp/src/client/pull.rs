@@ -2,18 +2,20 @@
 
 use super::failure::Failure;
 use super::link::{Link, Progress, now};
+use super::moving::Moving;
 use super::relay::{Attempt, Opened, Relay, relay_settings};
 use super::status::RelayStatus;
 use crate::proto::client::{End, Event, Purpose, RtmpUrl};
+use arcly_core::health::Health;
 use arcly_core::{
-    Credentials, EndReason, InboundProtocol, IngestContext, PublishRequest, PublishSession, Result,
-    StreamError, StreamKey, Takeover, async_trait,
+    Credentials, EndReason, InboundProtocol, IngestContext, MediaFrame, MediaKind, PublishRequest,
+    PublishSession, Result, StreamError, StreamKey, Takeover, async_trait,
 };
 use std::future::pending;
 use std::net::SocketAddr;
 use std::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 /// The protocol's name in logs, events and metrics.
 const NAME: &str = "rtmp-pull";
@@ -21,8 +23,8 @@ const NAME: &str = "rtmp-pull";
 /// Plays a remote stream and publishes it under a local name, for as long as the engine runs: an [`InboundProtocol`] for
 /// [`Engine::serve`](arcly_core::Engine::serve).
 ///
-/// The local stream goes live with the first media that comes and ends when the remote one does; a connection that breaks counts as
-/// a publisher that dropped, so that the application's
+/// The local stream goes live with the first media that comes and ends when the remote one does, after which the next is waited for on the
+/// same connection if the server leaves it open. A connection that breaks counts as a publisher that dropped, so that the application's
 /// [grace period](arcly_core::AppSpec::publisher_grace) can bridge it. Then it connects again, after a pause. Where the local
 /// name is taken, the takeover policy decides; if it keeps the other, this is a failure like others.
 #[derive(Debug)]
@@ -88,25 +90,33 @@ impl RtmpPull {
         shutdown: &CancellationToken,
         live: &mut Option<Instant>,
     ) -> Result<(), Failure> {
-        let Opened { mut link, peer, .. } = opened;
-        let mut publication = None;
+        let Opened {
+            mut link,
+            peer,
+            url,
+            ..
+        } = opened;
+        let (mut publication, mut moving) = (None, Moving::new(url));
         let result = tokio::select! {
             biased;
             () = shutdown.cancelled() => Ok(()),
-            failure = self.receive(&mut link, peer, ctx, &mut publication, live) => Err(failure),
+            failure = self.receive(&mut link, peer, ctx, &mut publication, &mut moving, live) => Err(failure),
         };
         // A clean end is told as one; a broken connection leaves the session to its drop, which may have a grace period.
         let clean = matches!(result, Ok(()) | Err(Failure::Ended(End::Ended { .. })));
-        if clean
-            && let Some(publication) = publication
-            && let Err(error) = publication.finish().await
-        {
-            warn!(stream = %self.key, %error, "a publish session could not be released");
+        if clean && let Some(publication) = publication {
+            self.finish(publication).await;
         }
         if !matches!(result, Err(Failure::ClosedByServer(_) | Failure::Io { .. })) {
             link.close().await;
         }
-        result
+        moving.settle(result)
+    }
+
+    async fn finish(&self, publication: PublishSession) {
+        if let Err(error) = publication.finish().await {
+            warn!(stream = %self.key, %error, "a publish session could not be released");
+        }
     }
 
     /// Publishes what comes until that fails, which it does in the end.
@@ -116,16 +126,20 @@ impl RtmpPull {
         peer: SocketAddr,
         ctx: &IngestContext,
         publication: &mut Option<PublishSession>,
+        moving: &mut Moving,
         live: &mut Option<Instant>,
     ) -> Failure {
         loop {
             match link.poll() {
                 Progress::Event(Event::Frame(frame)) => {
+                    if moving.is_wanted() && starts_a_gop(&frame) {
+                        return Failure::ReconnectRequested;
+                    }
                     let session = match publication {
                         Some(session) => session,
                         None => match self.publish(peer, ctx).await {
                             Ok(session) => {
-                                *live = Some(now());
+                                live.get_or_insert_with(now);
                                 self.relay.set_live(ctx);
                                 publication.insert(session)
                             }
@@ -141,12 +155,27 @@ impl RtmpPull {
                         Err(error) => debug!(%error, "frame refused"),
                     }
                 }
+                Progress::Event(Event::StreamEnded) => {
+                    if let Some(session) = publication.take() {
+                        info!(stream = %self.key, url = %self.relay.url, "the remote stream has ended");
+                        self.finish(session).await;
+                        self.relay.set(RelayStatus::Connecting { failures: 0 });
+                        let waits = "the remote stream has ended; the next is waited for";
+                        ctx.report_health(Health::Degraded(waits.to_owned()));
+                    }
+                }
+                Progress::Event(Event::ReconnectRequested { url }) => {
+                    if let Err(failure) = moving.request(&url) {
+                        warn!(stream = %self.key, %failure, "a request to connect anew is passed over");
+                    }
+                }
                 Progress::Event(Event::Notice(notice)) => warn!(stream = %self.key, "{notice}"),
                 Progress::Event(Event::Ended(end)) => return Failure::Ended(end),
                 Progress::Event(_) => {}
                 Progress::Closed => return Failure::ClosedByServer(link.session().stage()),
                 Progress::Idle => tokio::select! {
                     reason = ended(publication.as_ref()) => return Failure::LocalEnded(reason),
+                    () = moving.overdue() => return Failure::ReconnectRequested,
                     pumped = link.pump() => if let Err(failure) = pumped {
                         return failure;
                     },
@@ -163,6 +192,11 @@ impl RtmpPull {
         request.takeover = self.takeover;
         ctx.open_publish_with(request).await
     }
+}
+
+/// Whether what came before it is whole without it.
+fn starts_a_gop(frame: &MediaFrame) -> bool {
+    frame.kind == MediaKind::Video && frame.is_keyframe() && !frame.is_config()
 }
 
 async fn ended(publication: Option<&PublishSession>) -> EndReason {

@@ -2,16 +2,15 @@
 
 use super::failure::Failure;
 use super::link::{Link, Progress, now};
-use super::push_queue::PushQueue;
+use super::moving::Moving;
 use super::relay::{Attempt, Opened, Relay, relay_settings};
+use super::sending::Sending;
 use super::status::RelayStatus;
-use crate::flv::{NotCarried, TagForm, TagWriter, on_meta_data};
 use crate::proto::client::{Event, Purpose, RtmpUrl};
 use arcly_core::health::Health;
 use arcly_core::{
-    CodecId, Credentials, InboundProtocol, IngestContext, MediaFrame, MediaKind, PlayRequest,
-    PlaySession, Result, StartAt, StreamError, StreamKey, Subscription, SubscriptionEnd, Timestamp,
-    async_trait,
+    Credentials, InboundProtocol, IngestContext, PlayRequest, PlaySession, Result, StartAt,
+    StreamError, StreamKey, Subscription, SubscriptionEnd, async_trait,
 };
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
@@ -25,9 +24,6 @@ const LOOK: Duration = Duration::from_secs(3_600);
 
 /// The pause between two looks.
 const NEXT_LOOK: Duration = Duration::from_millis(500);
-
-/// How much is handed to the session at once.
-const BATCH_BYTES: usize = 256 << 10;
 
 /// Publishes a local stream to a remote server whenever it is live, for as long as the engine runs: an [`InboundProtocol`] for
 /// [`Engine::serve`](arcly_core::Engine::serve), which lets it play. A stream may have several, each with its own connection.
@@ -138,17 +134,16 @@ impl RtmpPush {
         shutdown: &CancellationToken,
         live: &mut Option<Instant>,
     ) -> Result<(), Failure> {
-        let mut form = opened.capabilities.tag_form();
-        form.enhanced |= self.assume_enhanced;
-        let mut link = opened.link;
-        let mut sending = Sending {
-            key: &self.key,
-            form: form.for_publishing(),
-            tags: None,
-            queue: PushQueue::new(self.max_delay),
-            described: false,
-            warned: Vec::new(),
-        };
+        let Opened {
+            mut link,
+            mut capabilities,
+            url,
+            ..
+        } = opened;
+        if self.assume_enhanced {
+            capabilities = capabilities.assuming_all_codecs();
+        }
+        let mut sending = Sending::new(&self.key, capabilities, self.max_delay, Moving::new(url));
         let mut frames = play.subscribe_from(StartAt::LatestKeyframe);
         let result = tokio::select! {
             biased;
@@ -159,10 +154,10 @@ impl RtmpPush {
         if !matches!(result, Err(Failure::ClosedByServer(_) | Failure::Io { .. })) {
             link.close().await;
         }
-        result
+        sending.moving.settle(result)
     }
 
-    /// Sends to the end of the stream.
+    /// Sends to the end of the stream, or to the keyframe before which the server wants us to leave.
     async fn send(
         &self,
         link: &mut Link,
@@ -172,9 +167,15 @@ impl RtmpPush {
         ctx: &IngestContext,
         live: &mut Option<Instant>,
     ) -> Result<(), Failure> {
-        let mut ended = false;
+        let (mut ended, mut leaving) = (false, false);
         loop {
             match link.poll() {
+                Progress::Event(Event::ReconnectRequested { url }) => {
+                    if let Err(failure) = sending.moving.request(&url) {
+                        warn!(stream = %self.key, %failure, "a request to connect anew is passed over");
+                    }
+                    continue;
+                }
                 Progress::Event(Event::Ended(end)) => return Err(Failure::Ended(end)),
                 Progress::Event(_) => continue,
                 Progress::Closed => return Err(Failure::ClosedByServer(link.session().stage())),
@@ -188,15 +189,18 @@ impl RtmpPush {
                     }
                     continue;
                 }
+                if leaving {
+                    return Err(Failure::ReconnectRequested);
+                }
                 if ended {
                     info!(stream = %self.key, url = %self.relay.url, "pushed to its end");
                     return Ok(());
                 }
             }
             tokio::select! {
-                more = frames.ready(), if !ended => {
+                more = frames.ready(), if !(ended || leaving) => {
                     if more {
-                        sending.take(frames);
+                        leaving = sending.take(frames);
                     } else if matches!(frames.end(), Some(SubscriptionEnd::Evicted { .. })) {
                         return Err(Failure::Evicted);
                     } else {
@@ -204,99 +208,10 @@ impl RtmpPush {
                     }
                 }
                 pumped = link.pump() => pumped?,
+                () = sending.moving.overdue() => return Err(Failure::ReconnectRequested),
             }
         }
     }
-}
-
-/// What turns the frames of a stream into a connection's tags.
-struct Sending<'a> {
-    key: &'a StreamKey,
-    form: TagForm,
-    /// Set with the first frame, whose DTS is the connection's time 0.
-    tags: Option<(TagWriter, Timestamp)>,
-    queue: PushQueue,
-    /// Whether `onMetaData` was sent.
-    described: bool,
-    warned: Vec<NotCarried>,
-}
-
-impl Sending<'_> {
-    /// Takes all frames that are there.
-    fn take(&mut self, frames: &mut Subscription) {
-        let now = now();
-        while let Some(frame) = frames.try_recv() {
-            self.queue
-                .push((*frame).clone(), frame.is_sync_point(), now);
-        }
-        let dropped = self.queue.take_dropped();
-        if dropped > 0 {
-            warn!(stream = %self.key, dropped, "the remote is too slow; frames are left out");
-        }
-    }
-
-    /// Hands the session a batch; false where there is none.
-    fn fill(&mut self, link: &mut Link, play: &PlaySession) -> Result<bool, Failure> {
-        if self.tags.is_none() {
-            let Some(origin) = self.queue.first_media() else {
-                return Ok(false);
-            };
-            self.tags = Some((TagWriter::new(self.form).counting_from(origin), origin));
-        }
-        let mut bytes = 0;
-        while bytes < BATCH_BYTES
-            && let Some(frame) = self.queue.pop()
-        {
-            bytes += frame.payload.len() + 1;
-            if !self.described {
-                self.described = true;
-                if !is_metadata(&frame) {
-                    let description = on_meta_data(&play.handle().metadata());
-                    let description = MediaFrame::new_data(frame.dts, description, CodecId::Amf0);
-                    self.write(link, description.into_config())?;
-                }
-            }
-            self.write(link, frame)?;
-        }
-        Ok(bytes > 0)
-    }
-
-    fn write(&mut self, link: &mut Link, mut frame: MediaFrame) -> Result<(), Failure> {
-        let Some((tags, origin)) = &mut self.tags else {
-            return Ok(());
-        };
-        if frame.dts < *origin {
-            if !frame.is_config() {
-                // Sound from just before the first picture, for which there is no time.
-                return Ok(());
-            }
-            (frame.dts, frame.pts) = (*origin, *origin);
-        }
-        let mut result = Ok(());
-        let written = tags.write(&frame, &mut |tag| {
-            if result.is_ok() {
-                result = link.session().publish_tag(&tag);
-            }
-        });
-        match written {
-            Ok(()) => {}
-            // Without its picture or sound the stream would be silently wrong.
-            Err(lacking @ NotCarried::Codec(_)) if frame.kind != MediaKind::Data => {
-                return Err(Failure::NotCarried(lacking));
-            }
-            Err(lacking) => {
-                if !self.warned.contains(&lacking) {
-                    warn!(stream = %self.key, "{lacking}");
-                    self.warned.push(lacking);
-                }
-            }
-        }
-        Ok(result?)
-    }
-}
-
-fn is_metadata(frame: &MediaFrame) -> bool {
-    frame.kind == MediaKind::Data && frame.is_config()
 }
 
 #[async_trait]

@@ -1,14 +1,14 @@
 //! What waits to be pushed, and what of it is given up when the remote is slow.
 
 use arcly_core::{MediaFrame, TimeDelta, Timestamp};
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 /// Frames in the order of the stream.
 ///
 /// A burst, as at the start, goes out as fast as the remote takes it. Only where the queue has not been empty for
 /// `max_delay` is the remote too slow: then disposable frames go first, and where what waits spans `max_delay` of media, all before the
-/// newest point at which a decoder can start. Codec configs are always kept.
+/// newest point at which a decoder can start, but for the newest config of each track.
 #[derive(Debug)]
 pub(super) struct PushQueue {
     frames: VecDeque<Queued>,
@@ -27,8 +27,15 @@ struct Queued {
     is_sync_point: bool,
 }
 
-/// What a queue holds at most, whatever it spans: then everything goes, up to the next sync point.
+/// What a queue holds at most, whatever it spans: then everything goes, up to the next sync point, but for the newest config of each track.
 const MAX_BYTES: usize = 32 << 20;
+
+impl Queued {
+    /// The memory that it takes.
+    fn bytes(&self) -> usize {
+        size_of::<Self>() + self.frame.payload.len()
+    }
+}
 
 impl PushQueue {
     pub(super) fn new(max_delay: Duration) -> Self {
@@ -62,14 +69,19 @@ impl PushQueue {
             self.resync = false;
         }
         let behind_since = *self.behind_since.get_or_insert(now);
-        self.bytes += frame.payload.len();
-        self.frames.push_back(Queued {
+        let queued = Queued {
             frame,
             is_sync_point,
-        });
-        if self.bytes > MAX_BYTES {
-            self.retain(|_| false);
+        };
+        self.bytes += queued.bytes();
+        self.frames.push_back(queued);
+        if self.resync || self.bytes > MAX_BYTES {
             self.resync = true;
+            self.cut(self.frames.len());
+            if self.bytes > MAX_BYTES {
+                // Configs alone fill it, which none of a real codec do.
+                self.retain(|_| false);
+            }
         } else if now.saturating_duration_since(behind_since) >= self.max_delay {
             self.shed();
         }
@@ -77,7 +89,7 @@ impl PushQueue {
 
     pub(super) fn pop(&mut self) -> Option<MediaFrame> {
         let queued = self.frames.pop_front()?;
-        self.bytes -= queued.frame.payload.len();
+        self.bytes -= queued.bytes();
         if self.frames.is_empty() {
             self.behind_since = None;
         }
@@ -87,16 +99,12 @@ impl PushQueue {
     fn shed(&mut self) {
         let span = self.span();
         if span > self.max_delay / 2 {
-            self.retain(|queued| !queued.frame.is_disposable());
+            self.retain(|queued| !queued.frame.is_disposable() || queued.frame.is_config());
         }
         if span > self.max_delay
             && let Some(newest) = self.frames.iter().rposition(|queued| queued.is_sync_point)
         {
-            let mut index = 0;
-            self.retain(|_| {
-                index += 1;
-                index > newest
-            });
+            self.cut(newest);
         }
     }
 
@@ -112,13 +120,29 @@ impl PushQueue {
         }
     }
 
-    /// Keeps configs and what `keep` says.
+    /// Gives up the first `count` frames, but for the last config of each track among them.
+    fn cut(&mut self, count: usize) {
+        let mut last: HashMap<_, _> = HashMap::new();
+        for (index, queued) in self.frames.iter().take(count).enumerate() {
+            if queued.frame.is_config() {
+                last.insert((queued.frame.kind, queued.frame.track), index);
+            }
+        }
+        let mut index = 0;
+        self.retain(|queued| {
+            let track = (queued.frame.kind, queued.frame.track);
+            let kept = index >= count || last.get(&track) == Some(&index);
+            index += 1;
+            kept
+        });
+    }
+
     fn retain(&mut self, mut keep: impl FnMut(&Queued) -> bool) {
         let (mut bytes, before) = (0, self.frames.len());
         self.frames.retain(|queued| {
-            let kept = keep(queued) || queued.frame.is_config();
+            let kept = keep(queued);
             if kept {
-                bytes += queued.frame.payload.len();
+                bytes += queued.bytes();
             }
             kept
         });
@@ -131,7 +155,7 @@ impl PushQueue {
 #[expect(clippy::disallowed_methods, reason = "some instant to count from")]
 mod tests {
     use super::*;
-    use arcly_core::{CodecId, FrameFlags};
+    use arcly_core::{CodecId, FrameFlags, TrackId};
     use bytes::Bytes;
 
     const DELAY: Duration = Duration::from_secs(2);
@@ -163,11 +187,11 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_remote_gets_the_newest_keyframe_and_every_config() {
+    fn a_slow_remote_gets_the_newest_keyframe_and_its_config() {
         let (mut queue, start) = (PushQueue::new(DELAY), Instant::now());
         for millis in (0..5_000).step_by(100) {
             let now = start + Duration::from_millis(millis as u64);
-            if millis == 300 {
+            if millis == 200 || millis == 300 {
                 queue.push(frame(millis, false).into_config(), false, now);
             }
             queue.push(frame(millis, millis % 1_000 == 0), millis % 1_000 == 0, now);
@@ -181,7 +205,7 @@ mod tests {
             "a keyframe: {left:?}"
         );
         assert!(
-            left.len() < 25 && dropped as usize == 51 - left.len(),
+            left.len() < 25 && dropped as usize == 52 - left.len(),
             "{left:?}"
         );
     }
@@ -212,5 +236,35 @@ mod tests {
         assert!(queue.frames.is_empty(), "it waits for a keyframe");
         queue.push(big(100), true, now);
         assert_eq!(times(&mut queue), [100]);
+    }
+
+    #[test]
+    fn memory_is_bounded_where_everything_is_config() {
+        let (mut queue, now) = (PushQueue::new(DELAY), Instant::now());
+        let config = |millis, length: usize, track| {
+            let payload = Bytes::from(vec![0; length]);
+            let mut frame = MediaFrame::new_video(millis, millis, payload, CodecId::H264, false);
+            frame.track = TrackId(track);
+            frame.into_config()
+        };
+        for millis in 0..100 {
+            queue.push(config(millis, 1 << 20, millis as u16 % 2), false, now);
+            assert!(queue.bytes <= MAX_BYTES, "{}", queue.bytes);
+        }
+        assert_eq!(times(&mut queue), [98, 99], "the newest of each track");
+        for millis in 0..100 {
+            queue.push(config(millis, 1 << 20, millis as u16), false, now);
+            assert!(queue.bytes <= MAX_BYTES, "{}", queue.bytes);
+        }
+        // Frames cost memory without a payload too.
+        let mut queue = PushQueue::new(DELAY);
+        for millis in 0..400_000 {
+            queue.push(
+                MediaFrame::new_audio(millis, Bytes::new(), CodecId::Aac),
+                false,
+                now,
+            );
+        }
+        assert!(queue.frames.len() * size_of::<Queued>() <= MAX_BYTES);
     }
 }

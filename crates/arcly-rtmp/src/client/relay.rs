@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-/// How often a server may send us elsewhere, or ask for a password, before a connection.
+/// How often a server may send us elsewhere, or ask for a password, without a pause or a connection that was live.
 const MAX_TURNS: u32 = 5;
 
 /// A connection that was live for so long counts as a success.
@@ -40,6 +40,8 @@ pub(super) struct Opened {
     pub(super) link: Link,
     pub(super) capabilities: Capabilities,
     pub(super) peer: SocketAddr,
+    /// Where this is, after all redirections.
+    pub(super) url: RtmpUrl,
 }
 
 /// How an attempt went.
@@ -93,27 +95,33 @@ impl Relay {
         attempt: impl Fn(RtmpUrl, u32) -> F + Send,
     ) {
         ctx.report_health(Health::Degraded("not connected yet".to_owned()));
-        let mut failures = 0_u32;
+        let (mut failures, mut turns) = (0_u32, 0);
         let mut target = self.url.clone();
         while !shutdown.is_cancelled() {
             let Attempt { live, result } = attempt(target, failures).await;
             target = self.url.clone();
             if live.is_some_and(|since| now().saturating_duration_since(since) >= SUCCESS) {
-                failures = 0;
+                (failures, turns) = (0, 0);
             }
-            let Err(failure) = result else {
-                failures = 0;
-                continue;
+            let failure = match result {
+                Ok(()) => {
+                    (failures, turns) = (0, 0);
+                    continue;
+                }
+                Err(Failure::Moved(_)) if turns == MAX_TURNS => {
+                    Failure::TooManyRedirections(MAX_TURNS)
+                }
+                Err(Failure::Moved(to)) => {
+                    info!(url = %self.url, protocol = self.name, %to, "the server sends us elsewhere");
+                    (target, turns) = (*to, turns + 1);
+                    continue;
+                }
+                Err(failure) => failure,
             };
             if shutdown.is_cancelled() {
                 break;
             }
-            if let Failure::Ended(End::Redirected { url: Some(url) }) = &failure
-                && let Ok(url) = self.url.redirected(url)
-            {
-                target = url;
-            }
-            failures += 1;
+            (failures, turns) = (failures + 1, 0);
             let retry_in = self.backoff.pause(failures);
             let reason = failure.to_string();
             warn!(url = %self.url, protocol = self.name, reason, ?retry_in, "no connection");
@@ -145,18 +153,21 @@ impl Relay {
             let mut session =
                 ClientSession::new(self.config.clone(), &url, purpose, random_u64(), now());
             session.authenticate(&answer);
-            let timeout = self.config.limits.write_timeout;
-            let mut link = Link::new(transport, session, timeout, self.traffic.clone());
+            let limits = &self.config.limits;
+            let mut link = Link::new(transport, session, limits, self.traffic.clone());
             match granted(&mut link).await {
                 Ok(capabilities) => {
                     return Ok(Opened {
                         link,
                         capabilities,
                         peer,
+                        url,
                     });
                 }
-                Err(Failure::Ended(End::Redirected { url: Some(to) })) => {
+                Err(Failure::Ended(End::Redirected { url: to })) => {
                     url = url.redirected(&to).map_err(Failure::Redirection)?;
+                    // What proves the password to one server is none of the next one's business.
+                    answer.clear();
                 }
                 Err(Failure::Ended(End::AuthenticationRequired { answer: next })) => answer = next,
                 Err(failure) => return Err(failure),

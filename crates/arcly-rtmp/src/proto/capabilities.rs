@@ -40,6 +40,8 @@ pub struct Capabilities {
     pub announced: bool,
     /// The codecs with a FourCC that it decodes or passes on.
     codecs: Vec<CodecId>,
+    /// Whether it is taken to know all codecs with a FourCC, whatever it said.
+    assumed: bool,
     /// Whether it takes several tracks of a kind.
     pub multitrack: bool,
     /// Whether it can parse ModEx signals, whatever they say.
@@ -51,16 +53,28 @@ pub struct Capabilities {
 }
 
 impl Capabilities {
-    /// What `connect`, or its reply, says.
+    /// What a client says in `connect`.
     ///
     /// A codec counts as taken where `fourCcList` names it or the `videoFourCcInfoMap` or `audioFourCcInfoMap` gives it the flag
     /// CanDecode or CanForward. `*` stands for all codecs and overrides what else the map says of any.
     ///
-    /// A peer that says nothing at all is taken to know all codecs: ffmpeg, and the players built on it, decode them and
+    /// A client that says nothing at all is taken to know all codecs: ffmpeg, and the players built on it, decode them and
     /// announce none when they play (up to version 9, whose `rtmp_enhanced_codecs` is for publishing only). It gets no
     /// more than codecs of that: no further tracks and no nanoseconds.
     #[must_use]
     pub fn of(connect: &Connect) -> Self {
+        let said = Self::of_server(connect);
+        if said.announced {
+            said
+        } else {
+            said.assuming_all_codecs()
+        }
+    }
+
+    /// What a server says in its reply to `connect`: as [`of`](Self::of), but what it does not name it does not take. One
+    /// that knows nothing of Enhanced RTMP passes such codecs on in tags that no player understands, or drops the connection.
+    #[must_use]
+    pub fn of_server(connect: &Connect) -> Self {
         let listed = |name: &str| {
             let mut list = connect.four_cc_list.iter();
             list.any(|entry| entry == name || entry == "*")
@@ -86,6 +100,7 @@ impl Capabilities {
         Self {
             announced: connect.is_enhanced(),
             codecs: names.filter_map(taken).collect(),
+            assumed: false,
             multitrack: has(MULTITRACK),
             mod_ex: has(MOD_EX),
             nano_offset: has(NANO_OFFSET) && has(MOD_EX),
@@ -93,11 +108,18 @@ impl Capabilities {
         }
     }
 
+    /// Takes the peer to know all codecs with a FourCC, though it did not say so.
+    #[must_use]
+    pub fn assuming_all_codecs(mut self) -> Self {
+        self.assumed = true;
+        self
+    }
+
     /// Whether the peer takes the codec: H.264, AAC, MP3 and G.711 in any case, by their FLV numbers; those with a FourCC where it
-    /// said so, or [said nothing](Self::announced).
+    /// said so, or this is [assumed](Self::assuming_all_codecs).
     #[must_use]
     pub fn accepts(&self, codec: CodecId) -> bool {
-        let assumed = !self.announced && four_cc::of(codec).is_some();
+        let assumed = self.assumed && four_cc::of(codec).is_some();
         is_legacy(codec) || assumed || self.accepts_four_cc(codec)
     }
 
@@ -114,7 +136,7 @@ impl Capabilities {
     #[must_use]
     pub fn tag_form(&self) -> TagForm {
         let mut form = TagForm::LEGACY;
-        form.enhanced = !self.announced || !self.codecs.is_empty();
+        form.enhanced = self.assumed || !self.codecs.is_empty();
         form.multitrack = form.enhanced && self.multitrack;
         let by_four_cc = [CodecId::H264, CodecId::Aac, CodecId::Mp3];
         form.nano_offset =
@@ -190,6 +212,23 @@ mod tests {
         assert!(!peer.announced && peer.accepts(CodecId::H265) && !peer.accepts(CodecId::Mjpeg));
         let form = peer.tag_form();
         assert!(form.enhanced && !form.multitrack && !form.nano_offset);
+    }
+
+    #[test]
+    fn a_server_that_says_nothing_takes_what_flash_took() {
+        let said = |properties: Vec<(String, Value)>| {
+            let object = Value::Object(properties);
+            let connect = Connect::parse(&object, &Limits::default()).expect("within limits");
+            Capabilities::of_server(&connect)
+        };
+        let nothing = said(vec![]);
+        assert!(!nothing.accepts(CodecId::H265) && nothing.accepts(CodecId::Aac));
+        assert_eq!(nothing.tag_form(), TagForm::LEGACY);
+        let assumed = nothing.assuming_all_codecs();
+        assert!(assumed.accepts(CodecId::H265) && assumed.tag_form().enhanced);
+        assert!(!assumed.accepts(CodecId::Mjpeg), "it has no FourCC");
+        let ours = said(Capabilities::own_properties(false));
+        assert!(ours.accepts(CodecId::Av1) && ours.tag_form().multitrack);
     }
 
     #[test]

@@ -5,6 +5,7 @@ pub(crate) mod client;
 pub(crate) mod clip;
 pub(crate) mod player;
 pub(crate) mod relay;
+pub(crate) mod scripted;
 pub(crate) mod server;
 pub(crate) mod source;
 

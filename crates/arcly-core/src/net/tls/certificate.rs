@@ -22,7 +22,12 @@ pub struct ReloadableCertificate {
     chain: PathBuf,
     key: PathBuf,
     current: ArcSwap<CertifiedKey>,
+    /// How the files looked before they were read last: what is written while, or since, they are read makes a difference to it.
+    seen: ArcSwap<Stamp>,
 }
+
+/// What changes when the files are written: the time and the length of each.
+type Stamp = [Option<(SystemTime, u64)>; 2];
 
 impl ReloadableCertificate {
     /// Reads the chain, the server's own certificate first, and its key. Either file has 1 MiB at most.
@@ -34,11 +39,13 @@ impl ReloadableCertificate {
         key: impl Into<PathBuf>,
     ) -> Result<Self, TlsError> {
         let (chain, key) = (chain.into(), key.into());
+        let seen = stamps(&chain, &key).await;
         let pair = read_pair(&chain, &key).await?;
         Ok(Self {
             chain,
             key,
             current: ArcSwap::from_pointee(pair),
+            seen: ArcSwap::from_pointee(seen),
         })
     }
 
@@ -47,12 +54,15 @@ impl ReloadableCertificate {
     /// # Errors
     /// As [`load`](Self::load); then the certificate stays as it was.
     pub async fn reload(&self) -> Result<(), TlsError> {
+        let seen = stamps(&self.chain, &self.key).await;
+        self.seen.store(Arc::new(seen));
         let pair = read_pair(&self.chain, &self.key).await?;
         self.current.store(Arc::new(pair));
         Ok(())
     }
 
-    /// Looks at the files' times and lengths every `interval`, and reloads when one has changed, until `shutdown` is cancelled. A bad pair
+    /// Looks at the files' times and lengths every `interval`, and reloads when one has changed since the files were last read, until
+    /// `shutdown` is cancelled. A bad pair
     /// is logged once, and the old one stays in use; between the writing of two files that belong together that is to be expected.
     pub async fn watch(&self, interval: Duration, shutdown: CancellationToken) {
         self.watch_with(interval, shutdown, |_| {}).await;
@@ -65,19 +75,15 @@ impl ReloadableCertificate {
         shutdown: CancellationToken,
         mut outcome: impl FnMut(Result<(), &TlsError>) + Send,
     ) {
-        let mut seen = self.stamp().await;
         loop {
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => return,
                 () = tokio::time::sleep(interval) => {}
             }
-            let stamp = self.stamp().await;
-            if stamp == seen {
+            if stamps(&self.chain, &self.key).await == **self.seen.load() {
                 continue;
             }
-            // Taken before the files are read: what is written meanwhile is seen at the next look.
-            seen = stamp;
             let chain = self.chain.display();
             match self.reload().await {
                 Ok(()) => {
@@ -92,14 +98,13 @@ impl ReloadableCertificate {
         }
     }
 
-    /// What changes when the files are written.
-    async fn stamp(&self) -> [Option<(SystemTime, u64)>; 2] {
-        [stamp(&self.chain).await, stamp(&self.key).await]
-    }
-
     pub(super) fn current(&self) -> Arc<CertifiedKey> {
         self.current.load_full()
     }
+}
+
+async fn stamps(chain: &Path, key: &Path) -> Stamp {
+    [stamp(chain).await, stamp(key).await]
 }
 
 async fn stamp(path: &Path) -> Option<(SystemTime, u64)> {

@@ -214,6 +214,22 @@ async fn files_are_watched_and_a_bad_pair_changes_nothing() {
     assert!(outcomes[0].is_err() && outcomes[1].is_ok(), "{outcomes:?}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_was_written_before_the_watch_began_is_seen() {
+    let folder = tempfile::tempdir().expect("a folder");
+    write_pair(folder.path(), "old.test", Duration::ZERO);
+    let certificate = load(folder.path()).await.expect("a valid pair");
+    let first = certificate.current();
+    write_pair(folder.path(), "new.test", Duration::from_secs(1));
+    let (shutdown, interval) = (CancellationToken::new(), Duration::from_secs(10));
+    let steps = async {
+        tokio::time::sleep(interval * 3).await;
+        shutdown.cancel();
+    };
+    tokio::join!(certificate.watch(interval, shutdown.clone()), steps);
+    assert!(!Arc::ptr_eq(&certificate.current(), &first));
+}
+
 #[tokio::test]
 async fn what_cannot_be_used_is_named() {
     let folder = tempfile::tempdir().expect("a folder");

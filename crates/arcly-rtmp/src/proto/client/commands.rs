@@ -2,6 +2,7 @@
 
 use super::adobe_auth::{self, Challenge};
 use super::io::{ClientConfig, End, Event, Purpose, Stage};
+use super::secrets;
 use super::session::{ClientSession, chunk_stream};
 use crate::amf0::Value;
 use crate::proto::capabilities::Capabilities;
@@ -172,9 +173,9 @@ impl ClientSession {
     fn handle_result(&mut self, command: &Command, at: Location, now: Instant) -> Result<()> {
         match self.stage {
             Stage::Connect if command.transaction == transaction::CONNECT => {
-                let said = Connect::parse(&command.object, &self.config.limits);
-                let capabilities = said.map_err(|fault| fault.at(at))?;
-                self.connected(Capabilities::of(&capabilities), now);
+                let said = Connect::parse(&all_properties(command), &self.config.limits);
+                let said = said.map_err(|fault| fault.at(at))?;
+                self.connected(Capabilities::of_server(&said), now);
             }
             Stage::CreateStream if command.transaction == transaction::CREATE_STREAM => {
                 let id = command.number(0).filter(|id| id.fract() == 0.0);
@@ -214,11 +215,11 @@ impl ClientSession {
                 let code = ex.get("code").and_then(Value::as_number);
                 code == Some(302.0)
             });
-            if let Some(redirect) = redirect {
-                let url = redirect.get("redirect").and_then(Value::as_str);
-                return End::Redirected {
-                    url: url.map(str::to_owned),
-                };
+            // Without a place to go it is a refusal like others.
+            let url = redirect.and_then(|ex| ex.get("redirect")?.as_str());
+            if let Some(url) = url {
+                let url = url.to_owned();
+                return End::Redirected { url };
             }
             if let Some(answer) = self.authentication_for(text("description").unwrap_or_default()) {
                 return End::AuthenticationRequired { answer };
@@ -259,11 +260,14 @@ impl ClientSession {
         match code {
             "NetStream.Publish.Start" if self.purpose == Purpose::Publish => self.start(now),
             "NetStream.Play.Start" if self.purpose == Purpose::Play => self.start(now),
+            // Without a URL: to the same, which the empty reference stands for.
             "NetConnection.Connect.ReconnectRequest" => {
-                let url = Some(text("tcUrl")).filter(|url| !url.is_empty());
-                self.end(End::Redirected {
-                    url: url.map(str::to_owned),
-                });
+                let url = text("tcUrl").to_owned();
+                if self.stage == Stage::Live {
+                    self.events.push_back(Event::ReconnectRequested { url });
+                } else {
+                    self.end(End::Redirected { url });
+                }
             }
             "NetStream.Play.UnpublishNotify"
             | "NetStream.Play.Stop"
@@ -299,14 +303,7 @@ impl ClientSession {
 
     /// A server's words as they can go into a log.
     fn quote(&self, text: &str) -> String {
-        let stream = self.url.stream();
-        let name = stream.split('?').next().unwrap_or_default();
-        // A short name is no secret, and would tear words apart.
-        let hidden = if name.len() < 4 {
-            text.replace(stream, "…")
-        } else {
-            text.replace(stream, "…").replace(name, "…")
-        };
+        let hidden = secrets::hide(text, &self.url, &self.authentication);
         let printable = hidden.chars().map(|c| if c.is_control() { ' ' } else { c });
         printable.take(200).collect()
     }
@@ -319,6 +316,14 @@ impl ClientSession {
         let what = "commands_per_second";
         Err(Error::LimitExceeded { what, max, at })
     }
+}
+
+/// The properties of all objects in an answer to `connect`: Enhanced RTMP leaves it to the server in which of them it says what it
+/// can do. Of a name that comes twice, the first counts.
+fn all_properties(command: &Command) -> Value {
+    let objects = std::iter::once(&command.object).chain(&command.arguments);
+    let properties = objects.filter_map(Value::properties).flatten();
+    Value::Object(properties.cloned().collect())
 }
 
 /// Codes that some servers send with another level than "error".

@@ -1,7 +1,7 @@
 //! What a client session is told, and what comes out of it.
 
 use crate::Limits;
-use crate::flv::Notice;
+use crate::flv::{Notice, TagReader};
 use crate::proto::capabilities::Capabilities;
 use crate::proto::handshake::HandshakeKind;
 use arcly_core::MediaFrame;
@@ -51,6 +51,12 @@ impl ClientConfig {
     pub const PUBLISHER_NAME: &'static str = "FMLE/3.0 (compatible; arcly)";
     /// What Flash Player calls itself.
     pub const PLAYER_NAME: &'static str = "LNX 9,0,124,2";
+
+    /// A reader for a stream that begins.
+    pub(super) fn tag_reader(&self) -> Box<TagReader> {
+        let reader = TagReader::new((&self.limits).into());
+        Box::new(reader.with_max_tracks(self.limits.tracks))
+    }
 }
 
 impl Default for ClientConfig {
@@ -96,6 +102,16 @@ pub enum Event {
     Frame(MediaFrame),
     /// Something is wrong with the stream that is played, short of ending it. Said once a connection and kind.
     Notice(Notice),
+    /// What was played has ended, and the connection stays: the next stream of that name comes on it, with configs of its own. Servers say
+    /// so by Stream EOF alone, or before a status that ends the connection's purpose.
+    StreamEnded,
+    /// The server is about to go away and wants us to connect anew (Enhanced RTMP v2, "Reconnect Request"). Until
+    /// we do, or it closes the connection, it goes on; the right moment is the next keyframe.
+    ReconnectRequested {
+        /// Where to, a URL or a part of one: [`RtmpUrl::redirected`](super::RtmpUrl::redirected) makes sense of it. Empty: to the same
+        /// place. May hold secrets.
+        url: String,
+    },
     /// The server has ended the connection's purpose; [`Output::Close`] follows.
     Ended(End),
 }
@@ -131,8 +147,8 @@ impl fmt::Display for Stage {
     }
 }
 
-/// Why a server ended it. Texts are the server's own, cut to 200 characters, without control characters and without the stream's
-/// name, which may be a secret.
+/// Why a server ended it. Texts are the server's own, cut to 200 characters, without control characters and without what may be a
+/// secret of ours: the stream's name, what the queries hold, user and password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum End {
@@ -153,10 +169,11 @@ pub enum End {
         description: String,
     },
     /// It wants us to connect to another URL (`NetConnection.Connect.Rejected` with code 302, or Enhanced RTMP's
-    /// `NetConnection.Connect.ReconnectRequest`). Without one, to the same.
+    /// `NetConnection.Connect.ReconnectRequest` before anything was granted).
     Redirected {
-        /// The URL: [`RtmpUrl::redirected`](super::RtmpUrl::redirected) makes sense of it. May hold secrets.
-        url: Option<String>,
+        /// The URL, or a part of one: [`RtmpUrl::redirected`](super::RtmpUrl::redirected) makes sense of it. Empty: the same as now.
+        /// May hold secrets.
+        url: String,
     },
     /// It asks for user and password in the way of Adobe Media Server (`authmod=adobe`): connect anew, and have
     /// [`ClientSession::authenticate`](super::ClientSession::authenticate) say this in `connect`.

@@ -63,10 +63,20 @@ impl ClientSession {
             Control::User(UserControl::PingRequest(time)) => {
                 self.send_control(Control::User(UserControl::PingResponse(time)));
             }
-            // Stream EOF comes with a status that says more. Acknowledgements tell what TCP knows.
+            // All that nginx-rtmp says by default of a publisher that has gone; the next one's stream comes without another word.
+            Control::User(UserControl::StreamEof(id)) => self.handle_eof(id),
+            // Acknowledgements tell what TCP knows.
             Control::Acknowledgement(_) | Control::User(_) => {}
         }
         Ok(())
+    }
+
+    fn handle_eof(&mut self, stream: u32) {
+        if self.purpose == Purpose::Play && self.stage == Stage::Live && stream == self.stream {
+            // What comes next has configs and times of its own.
+            self.tags = self.config.tag_reader();
+            self.events.push_back(Event::StreamEnded);
+        }
     }
 
     fn handle_data(&mut self, message: &Message, now: Instant, at: Location) -> Result<()> {

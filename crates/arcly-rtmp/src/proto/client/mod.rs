@@ -23,6 +23,7 @@ mod adobe_auth;
 mod commands;
 mod io;
 mod messages;
+mod secrets;
 mod session;
 mod url;
 

@@ -101,7 +101,7 @@ impl ClientSession {
             reader: None,
             writer: ChunkWriter::default(),
             stream: 0,
-            tags: Box::new(TagReader::new(amf)),
+            tags: config.tag_reader(),
             out,
             events: VecDeque::new(),
             acks: Acknowledged {

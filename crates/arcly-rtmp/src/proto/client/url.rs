@@ -99,8 +99,12 @@ impl RtmpUrl {
         format!("{}{}", self.origin(), self.app)
     }
 
+    fn scheme(&self) -> &'static str {
+        if self.tls { "rtmps" } else { "rtmp" }
+    }
+
     fn origin(&self) -> String {
-        let scheme = if self.tls { "rtmps" } else { "rtmp" };
+        let scheme = self.scheme();
         let host = if self.host.contains(':') {
             format!("[{}]", self.host)
         } else {
@@ -115,10 +119,24 @@ impl RtmpUrl {
     /// Where a server that redirects sends us: `target` replaces host, port and application as far as it names them, and the stream
     /// stays, unless the target ends in it. A redirection never leads from `rtmps` to `rtmp`.
     ///
+    /// The target is a URL, or a reference relative to [`tc_url`](Self::tc_url) (RFC 3986, 4.2; Enhanced RTMP v2 allows it in
+    /// `ReconnectRequest`): `//host/app` keeps the scheme, `/app` the host too, and an empty one everything. References
+    /// relative to a path (`app`, `../app`) are refused: what an application's path is relative to, servers do not agree on.
+    ///
     /// # Errors
     /// [`InvalidUrl`].
     pub fn redirected(&self, target: &str) -> Result<Self, InvalidUrl> {
-        let mut parts = Parts::parse(target)?;
+        if target.is_empty() {
+            return Ok(self.clone());
+        }
+        let absolute = if target.starts_with("//") {
+            format!("{}:{target}", self.scheme())
+        } else if let Some(path) = target.strip_prefix('/') {
+            format!("{}{path}", self.origin())
+        } else {
+            target.to_owned()
+        };
+        let mut parts = Parts::parse(&absolute)?;
         if self.tls && !parts.tls {
             let reason = "a redirection from rtmps to rtmp is not followed";
             return Err(InvalidUrl { reason });
@@ -354,6 +372,27 @@ mod tests {
                 .is_err()
         );
         assert!(from.redirected("http://other/").is_err());
+    }
+
+    #[test]
+    fn redirections_are_relative_to_where_we_are() {
+        let from = url("rtmps://h:8443/live/cam?token=t");
+        let parts = |target: &str| {
+            let to = from.redirected(target).expect("usable");
+            assert_eq!((to.is_tls(), to.stream()), (true, "cam?token=t"));
+            (to.host().to_owned(), to.port(), to.app().to_owned())
+        };
+        let other = ("192.0.2.0".to_owned(), 443, "realtimeapp".to_owned());
+        assert_eq!(parts("//192.0.2.0/realtimeapp"), other);
+        let path = ("h".to_owned(), 8443, "realtimeapp".to_owned());
+        assert_eq!(parts("/realtimeapp"), path);
+        let same = ("h".to_owned(), 8443, "live".to_owned());
+        assert_eq!(parts(""), same);
+        assert_eq!(parts("/"), same);
+        assert_eq!(parts("//[::1]:1/").0, "::1");
+        for bad in ["other", "../other", "//", "///x", "//h:x/"] {
+            assert!(from.redirected(bad).is_err(), "{bad:?}");
+        }
     }
 
     proptest! {
