@@ -62,9 +62,11 @@
 //! | `playlist` | the text |
 //! | `presentation` | all that is served at one moment, immutable |
 //! | `origin` | paths, directives, ranges, responses |
-//! | `driver` | the only part with tokio and a clock |
+//! | `archive` | segments and playlists kept in a storage |
+//! | `driver` | with `archive` the only part with tokio and a clock |
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
+mod archive;
 mod config;
 mod date_range;
 mod driver;
@@ -76,6 +78,7 @@ mod segment;
 mod tracks;
 mod window;
 
+pub use archive::{ArchiveConfig, ArchiveStats, HlsArchive};
 pub use config::{HlsConfig, Limits, PlaylistType};
 pub use driver::{Container, HlsOrigin, HlsOriginBuilder};
 pub use origin::{HlsMethod, HlsRequest, HlsResponse};
