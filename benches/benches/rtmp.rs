@@ -37,6 +37,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Players of a run join this far apart, so that joining is over soon and yet no storm.
 const JOIN_INTERVAL: Duration = Duration::from_millis(2);
+/// How long one player plays before the others come.
+const WARM_UP: Duration = Duration::from_secs(6);
 /// What passes between the last join and the measurement: what starts fast has caught up by then.
 const SETTLE: Duration = Duration::from_secs(3);
 /// Players that join at once in the join test.
@@ -333,7 +335,13 @@ async fn run(
 ) -> io::Result<Run> {
     if !is_floor {
         spawn_publisher(address, "stream".to_owned(), Duration::ZERO);
-        sleep(Duration::from_millis(1_500)).await;
+        sleep(Duration::from_millis(500)).await;
+        // What the stream itself takes is there before the first player: its GOPs, and those in chunks.
+        let warm = Shared::default();
+        let one =
+            tokio::task::spawn_local(async move { player::play(address, "stream", &warm).await });
+        sleep(WARM_UP).await;
+        one.abort();
     }
     let resident = server.resident_bytes()?;
     for _ in 0..players {

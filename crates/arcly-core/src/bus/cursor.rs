@@ -163,6 +163,11 @@ impl<T: LogItem> Cursor<T> {
         std::mem::take(&mut self.skipped)
     }
 
+    /// Whether the items before the current one have been accounted for.
+    pub(crate) fn follows_on(&self) -> bool {
+        self.skipped == 0 && self.preamble.is_none()
+    }
+
     /// Steps over the current item.
     pub(crate) fn advance(&mut self) {
         if let Some((preamble, index)) = &mut self.preamble {

@@ -382,6 +382,35 @@ impl<T: LogItem> Subscription<T> {
         count
     }
 
+    /// Looks at the items that are there and follow on from what was read last, at most `max`, without taking any. There may be
+    /// more: those of one GOP are shown, at most 64. None are where codec configs or a gap come first, which the other ways of reading tell of.
+    ///
+    /// For outputs that write to a socket straight from here, and [take](Self::take_peeked) as much as it took.
+    pub fn peek_ready(&mut self, max: usize) -> impl Iterator<Item = &T> {
+        let here = if self.seek() == Readiness::Ready && self.cursor.follows_on() {
+            self.cursor.current()
+        } else {
+            None
+        };
+        let items = match here {
+            Some(Current::Item(chunk, slot)) => Some((chunk, slot)),
+            _ => None,
+        };
+        let items = items
+            .into_iter()
+            .flat_map(|(chunk, first)| (first..).map_while(|slot| chunk.get(slot)));
+        items.take(max)
+    }
+
+    /// Takes the first `count` of the items that [`peek_ready`](Self::peek_ready) has just shown.
+    pub fn take_peeked(&mut self, count: usize) {
+        if let Some(Current::Item(chunk, first)) = self.cursor.current() {
+            let there = (first..).take_while(|slot| chunk.get(*slot).is_some());
+            let next = there.take(count).last().map_or(first, |last| last + 1);
+            self.cursor.advance_to(next);
+        }
+    }
+
     /// How much media lies between the next item and the newest one: how far behind the reader is. Zero where it has read all there is.
     pub fn backlog(&mut self) -> TimeDelta {
         if self.seek() != Readiness::Ready {

@@ -102,6 +102,18 @@ impl Transport {
         }
     }
 
+    /// [`try_write_vectored`](Self::try_write_vectored) of one buffer, which is a little cheaper.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`] where nothing is taken.
+    pub fn try_write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        match &mut self.0 {
+            Kind::Plain(stream) => stream.try_write(buffer),
+            #[cfg(feature = "tls")]
+            Kind::Tls(socket) => socket.try_write_vectored(&[IoSlice::new(buffer)]),
+        }
+    }
+
     /// Hands the socket what TLS has encrypted; with plain TCP there is never any.
     ///
     /// # Errors

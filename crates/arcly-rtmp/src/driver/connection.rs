@@ -1,15 +1,16 @@
-//! One connection: its socket and its session. What it publishes and plays is in files of their own.
+//! One connection and its session. Its socket, what it publishes and what it plays are in files of their own.
 
 use super::NAME;
-use super::outbox::Outbox;
+use super::flusher::Flushers;
 use super::outcome::ConnectionError;
 use super::pace::Pacer;
 use super::playing::{Play, PlayWoken};
 use super::publishing::Publication;
 use super::rare::Rare;
+use super::wire::Wire;
 use crate::Config;
 use crate::proto::rate::Rate;
-use crate::proto::session::{Event, Input, MessageStreamId, Output, ServerSession};
+use crate::proto::session::{Event, Input, MessageStreamId, Output, PlayEnd, ServerSession};
 use crate::proto::status::StatusCode;
 #[cfg(feature = "tls")]
 use arcly_core::net::tls::TlsConfig;
@@ -26,7 +27,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncRead, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep_until, timeout};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 use tracing::{debug, info, warn};
@@ -50,6 +51,7 @@ pub(super) struct Shared {
     pub(super) ctx: IngestContext,
     pub(super) config: Arc<Config>,
     pub(super) pacer: Arc<Pacer>,
+    pub(super) flushers: Flushers,
 }
 
 /// Serves one connection to its end.
@@ -69,7 +71,7 @@ pub(super) async fn serve(
         Transport::plain(stream),
         peer,
         handshake,
-        &shared,
+        shared,
     ));
     connection.serve(&shutdown).await
 }
@@ -96,7 +98,7 @@ pub(super) async fn serve_tls(
         accepted = accept => accepted,
     };
     let stream = accepted.inspect_err(|error| refused(&shared.ctx, peer, error))?;
-    let mut connection = Box::new(Connection::new(stream, peer, handshake, &shared));
+    let mut connection = Box::new(Connection::new(stream, peer, handshake, shared));
     connection.serve(&shutdown).await
 }
 
@@ -112,22 +114,17 @@ fn refused(ctx: &IngestContext, peer: SocketAddr, error: &impl ToString) {
 
 pub(super) struct Connection {
     pub(super) session: ServerSession,
-    stream: Transport,
+    pub(super) wire: Arc<Wire>,
     pub(super) peer: SocketAddr,
     pub(super) ctx: IngestContext,
     pub(super) config: Arc<Config>,
-    pub(super) pacer: Arc<Pacer>,
+    pub(super) shared: Arc<Shared>,
     /// Taken once the peer has sent `connect`.
     handshake: Option<Handshake>,
     /// Whether a byte came.
     heard: bool,
     pub(super) publications: Vec<Publication>,
     pub(super) plays: Vec<Play>,
-    pub(super) outbox: Outbox,
-    /// Since when the socket has taken nothing of what waits.
-    blocked_since: Option<Instant>,
-    /// Whether the socket did not take all at once since media was last put into the outbox.
-    pub(super) congested: bool,
     ingest: Rate,
     /// When the peer is read again, who sends more than it may.
     read_again: Option<Instant>,
@@ -142,29 +139,25 @@ enum Woken {
     Shutdown,
     PublicationEnded(MessageStreamId, EndReason),
     Play(usize, PlayWoken),
-    /// A viewer has to wait for its turn.
-    Held,
+    PlayEnded(MessageStreamId, PlayEnd),
     WriteFailed(io::Error),
     Read(io::Result<ControlFlow<()>>),
     Deadline,
 }
 
 impl Connection {
-    fn new(stream: Transport, peer: SocketAddr, handshake: Handshake, shared: &Shared) -> Self {
+    fn new(stream: Transport, peer: SocketAddr, handshake: Handshake, shared: Arc<Shared>) -> Self {
         let config = Arc::clone(&shared.config);
         Self {
             session: ServerSession::new(Arc::clone(&config), now()),
-            stream,
+            wire: Wire::new(stream, Arc::clone(&config)),
             peer,
             ctx: shared.ctx.clone(),
-            pacer: Arc::clone(&shared.pacer),
+            shared,
             handshake: Some(handshake),
             heard: false,
             publications: Vec::new(),
             plays: Vec::new(),
-            outbox: Outbox::default(),
-            blocked_since: None,
-            congested: false,
             ingest: Rate::bytes(config.limits.bytes_per_second, now()),
             read_again: None,
             rare: Rare::new(),
@@ -189,10 +182,6 @@ impl Connection {
             let Some(deadline) = self.drain(shutdown).await? else {
                 return Box::pin(self.close()).await;
             };
-            // Behind the replies, to go out with them in one write.
-            if self.blocked_since.is_none() {
-                self.fill();
-            }
             let deadline = self.deadline(deadline);
             let mut stop = (!stopping).then_some(stop.as_mut());
             let woken =
@@ -208,7 +197,7 @@ impl Connection {
                 }
                 Woken::PublicationEnded(stream, reason) => self.end_publication(stream, reason),
                 Woken::Play(index, woken) => self.play_woken(index, woken),
-                Woken::Held => {}
+                Woken::PlayEnded(stream, end) => self.play_ended(stream, end),
                 Woken::WriteFailed(source) => return self.write_failed(source),
                 Woken::Read(Ok(ControlFlow::Continue(()))) => {}
                 Woken::Read(Ok(ControlFlow::Break(()))) => return self.closed_by_peer(),
@@ -234,9 +223,15 @@ impl Connection {
                 return rare;
             }
         }
-        if let Poll::Ready(woken) = self.poll_send(cx) {
-            return Poll::Ready(woken);
+        let mut line = self.wire.lock();
+        if let Poll::Ready(woken) = line.poll_send(cx) {
+            return Poll::Ready(match woken {
+                Ok((stream, end)) => Woken::PlayEnded(stream, end),
+                Err(error) => Woken::WriteFailed(error),
+            });
         }
+        self.session.sent(line.take_sent());
+        drop(line);
         if self.may_read()
             && let Poll::Ready(read) = self.poll_read(cx)
         {
@@ -273,66 +268,19 @@ impl Connection {
         Poll::Pending
     }
 
-    /// Writes all that is ready, until nothing more is or the socket is full. Media is only taken where all before it has
-    /// gone: a viewer that does not keep up stays behind on the log, not in memory.
-    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Woken> {
-        loop {
-            if let Poll::Ready(Err(error)) = self.poll_write(cx) {
-                return Poll::Ready(Woken::WriteFailed(error));
-            }
-            if !self.outbox.is_idle() {
-                return Poll::Pending;
-            }
-            let mut taken = false;
-            for index in 0..self.plays.len() {
-                match self.plays.get_mut(index).map(|play| play.poll(cx)) {
-                    Some(Poll::Ready(PlayWoken::Media)) => {
-                        if self.fill_from(index) {
-                            return Poll::Ready(Woken::Held);
-                        }
-                        taken = true;
-                    }
-                    Some(Poll::Ready(woken)) => return Poll::Ready(Woken::Play(index, woken)),
-                    Some(Poll::Pending) | None => {}
-                }
-            }
-            if !taken {
-                return Poll::Pending;
-            }
-        }
-    }
-
-    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        if self.outbox.is_idle() {
-            return Poll::Ready(Ok(0));
-        }
-        let written = self.outbox.poll_write(cx, Pin::new(&mut self.stream));
-        if self.outbox.is_idle() {
-            self.blocked_since = None;
-        } else {
-            self.congested = true;
-            if written.is_ready() {
-                self.blocked_since = Some(now());
-            } else {
-                self.blocked_since.get_or_insert_with(now);
-            }
-        }
-        written
-    }
-
     fn may_read(&mut self) -> bool {
         if self.read_again.is_some_and(|again| again > now()) {
             return false;
         }
         self.read_again = None;
-        self.outbox.replies() < MAX_REPLY_BYTES
+        self.wire.lock().replies() < MAX_REPLY_BYTES
     }
 
     /// Reads what is there, once; breaks at the end of the input.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<ControlFlow<()>>> {
         READ_BUFFER.with_borrow_mut(|buffer| {
             let mut buffer = ReadBuf::new(buffer);
-            match Pin::new(&mut self.stream).poll_read(cx, &mut buffer) {
+            match Pin::new(&mut self.wire.lock().stream).poll_read(cx, &mut buffer) {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => return Poll::Pending,
@@ -354,22 +302,19 @@ impl Connection {
 
     /// The next time at which something is to be done, though nothing comes.
     fn deadline(&self, session: Instant) -> Instant {
-        let stuck = self
-            .blocked_since
-            .and_then(|since| since.checked_add(self.config.limits.write_timeout));
-        let held = self.plays.iter().filter_map(Play::deadline);
-        held.chain(stuck)
-            .chain(self.read_again)
-            .fold(session, Instant::min)
+        let blocked_since = self.wire.lock().blocked_since();
+        let stuck =
+            blocked_since.and_then(|since| since.checked_add(self.config.limits.write_timeout));
+        let others = stuck.into_iter().chain(self.read_again);
+        others.fold(session, Instant::min)
     }
 
     fn deadline_passed(&mut self) -> Result<(), ConnectionError> {
         let now = now();
         let limit = self.config.limits.write_timeout;
-        if self
-            .blocked_since
-            .is_some_and(|since| now.duration_since(since) >= limit)
-        {
+        let blocked_since = self.wire.lock().blocked_since();
+        if blocked_since.is_some_and(|since| now.duration_since(since) >= limit) {
+            self.wire.lock().stuck();
             let failure = self.failure.take();
             return Err(failure.unwrap_or(ConnectionError::WriteTimeout(limit)));
         }
@@ -386,7 +331,11 @@ impl Connection {
     ) -> Result<Option<Instant>, ConnectionError> {
         loop {
             match self.session.poll_output() {
-                Output::Event(Event::Frame(stream, frame)) => self.frame(stream, frame),
+                Output::Event(Event::Frame(stream, frame)) => {
+                    self.frame(stream, frame);
+                    // One read can bring thousands.
+                    tokio::task::consume_budget().await;
+                }
                 // Boxed, as it is rare: a viewer's task need not have room for it.
                 Output::Event(event) => {
                     let act = Box::pin(self.act(event));
@@ -397,7 +346,7 @@ impl Connection {
                         () = shutdown.cancelled() => return Ok(None),
                     }
                 }
-                Output::Transmit(bytes) => self.outbox.push_reply(bytes),
+                Output::Transmit(bytes) => self.wire.lock().push_reply(bytes),
                 Output::Timeout(deadline) => return Ok(Some(deadline)),
                 Output::Close => return Ok(None),
             }
@@ -463,7 +412,12 @@ impl Connection {
     }
 
     fn read_failed(&mut self, source: io::Error) -> Result<(), ConnectionError> {
-        if source.kind() == io::ErrorKind::ConnectionReset && !self.plays.is_empty() {
+        // A player just goes, and with TLS not always with the words for it.
+        let gone = matches!(
+            source.kind(),
+            io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof
+        );
+        if gone && !self.plays.is_empty() {
             return self.closed_by_peer();
         }
         Err(ConnectionError::Io {
@@ -496,29 +450,28 @@ impl Connection {
         let result = self.failure.take().map_or(Ok(()), Err);
         if self.session.connect().is_some() {
             // Whether or not the peer took them and hung up in time, it had its chance.
-            let _ = timeout(LINGER, self.say_goodbye()).await;
+            let _ = timeout(LINGER, say_goodbye(&self.wire)).await;
         }
         result
     }
+}
 
-    async fn say_goodbye(&mut self) -> io::Result<()> {
-        while !self.outbox.is_idle() {
-            poll_fn(|cx| self.outbox.poll_write(cx, Pin::new(&mut self.stream))).await?;
-        }
-        self.stream.shutdown().await?;
-        poll_fn(|cx| {
-            READ_BUFFER.with_borrow_mut(|buffer| {
-                loop {
-                    let mut buffer = ReadBuf::new(buffer);
-                    match Pin::new(&mut self.stream).poll_read(cx, &mut buffer) {
-                        Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {}
-                        other => return other,
-                    }
+/// Writes what is left, and waits for the peer to hang up.
+async fn say_goodbye(wire: &Wire) -> io::Result<()> {
+    poll_fn(|cx| wire.lock().poll_drain(cx)).await?;
+    poll_fn(|cx| Pin::new(&mut wire.lock().stream).poll_shutdown(cx)).await?;
+    poll_fn(|cx| {
+        READ_BUFFER.with_borrow_mut(|buffer| {
+            loop {
+                let mut buffer = ReadBuf::new(buffer);
+                match Pin::new(&mut wire.lock().stream).poll_read(cx, &mut buffer) {
+                    Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {}
+                    other => return other,
                 }
-            })
+            }
         })
-        .await
-    }
+    })
+    .await
 }
 
 /// Tokio's clock, which tests can hold.

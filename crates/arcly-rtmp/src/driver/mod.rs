@@ -1,12 +1,15 @@
 //! The server on tokio: it moves bytes and sleeps; [`proto`](crate::proto) decides.
 
+mod batch;
 mod connection;
+mod flusher;
 mod outbox;
 mod outcome;
 mod pace;
 mod playing;
 mod publishing;
 mod rare;
+mod wire;
 
 use crate::Config;
 use arcly_core::health::Health;
@@ -17,6 +20,7 @@ use arcly_core::{
     run_tcp_ingest_server,
 };
 use connection::Shared;
+use flusher::Flushers;
 use pace::{Pacer, SAMPLE_EVERY, Tick};
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -164,11 +168,12 @@ impl InboundProtocol for RtmpServer {
         }
         let config = Arc::new(self.config.clone());
         let tick = Tick::new(config.flush_interval, config.max_flush_interval);
-        let pacer = Arc::new(Pacer::new(connection::now(), config.flush_interval));
+        let pacer = Arc::new(Pacer::new(config.flush_interval));
         let shared = Arc::new(Shared {
             ctx,
             config,
             pacer: Arc::clone(&pacer),
+            flushers: Flushers::default(),
         });
         let serving = self.run(listener, tcp, shared, shutdown);
         tokio::select! {

@@ -1,5 +1,6 @@
 //! What is to be written to a socket, in order.
 
+use arcly_core::Transport;
 use bytes::{Buf, Bytes};
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
@@ -54,12 +55,7 @@ impl Outbox {
         let mut taken = 0;
         while !self.pieces.is_empty() {
             let mut slices = [IoSlice::new(&[]); MAX_SLICES];
-            let mut count = 0;
-            for (slice, piece) in slices.iter_mut().zip(&self.pieces) {
-                *slice = IoSlice::new(piece);
-                count += 1;
-            }
-            let slices = slices.get(..count).unwrap_or_default();
+            let slices = self.slices(&mut slices);
             match socket.as_mut().poll_write_vectored(cx, slices) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 Poll::Ready(Ok(bytes)) => {
@@ -72,10 +68,7 @@ impl Outbox {
                 Poll::Pending => return Poll::Pending,
             }
         }
-        self.replies = 0;
-        if self.pieces.capacity() > 4 * KEPT_ROOM {
-            self.pieces.shrink_to(KEPT_ROOM);
-        }
+        self.emptied();
         match socket.as_mut().poll_flush(cx) {
             Poll::Ready(Ok(())) => self.unflushed = false,
             Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
@@ -83,6 +76,51 @@ impl Outbox {
             Poll::Pending => return Poll::Pending,
         }
         Poll::Ready(Ok(taken))
+    }
+
+    /// Writes what the socket takes at once; how many bytes. There is more to do until [`is_idle`](Self::is_idle) says so.
+    pub(super) fn try_write(&mut self, socket: &mut Transport) -> io::Result<usize> {
+        let mut taken = 0;
+        while !self.pieces.is_empty() {
+            let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+            match socket.try_write_vectored(self.slices(&mut slices)) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(bytes) => {
+                    taken += bytes;
+                    self.unflushed = true;
+                    self.advance(bytes);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(taken),
+                Err(error) => return Err(error),
+            }
+        }
+        self.emptied();
+        match socket.try_flush() {
+            Ok(()) => self.unflushed = false,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+        Ok(taken)
+    }
+
+    /// The pieces that go into the next write.
+    fn slices<'s, 'p: 's>(
+        &'p self,
+        slices: &'s mut [IoSlice<'p>; MAX_SLICES],
+    ) -> &'s [IoSlice<'p>] {
+        let mut count = 0;
+        for (slice, piece) in slices.iter_mut().zip(&self.pieces) {
+            *slice = IoSlice::new(piece);
+            count += 1;
+        }
+        slices.get(..count).unwrap_or_default()
+    }
+
+    fn emptied(&mut self) {
+        self.replies = 0;
+        if self.pieces.capacity() > 4 * KEPT_ROOM {
+            self.pieces.shrink_to(KEPT_ROOM);
+        }
     }
 
     fn advance(&mut self, mut bytes: usize) {

@@ -1,7 +1,7 @@
 //! When viewers are written to: as pictures come, or, while the server is busy, at ticks.
 
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The tick that the server starts with when it gets busy.
 const FIRST_TICK: Duration = Duration::from_millis(20);
@@ -64,19 +64,17 @@ impl Tick {
     }
 }
 
-/// The tick that all viewers of a server share, and how they are spread over it.
+/// The tick that all viewers of a server share.
 #[derive(Debug)]
 pub(super) struct Pacer {
-    origin: Instant,
     /// In microseconds; 0: no tick.
     tick: AtomicU32,
     viewers: AtomicUsize,
 }
 
 impl Pacer {
-    pub(super) fn new(origin: Instant, tick: Duration) -> Self {
+    pub(super) fn new(tick: Duration) -> Self {
         let pacer = Self {
-            origin,
             tick: AtomicU32::new(0),
             viewers: AtomicUsize::new(0),
         };
@@ -89,25 +87,9 @@ impl Pacer {
         self.tick.store(micros, Ordering::Relaxed);
     }
 
-    /// Whether viewers are written to at ticks.
-    pub(super) fn is_ticking(&self) -> bool {
-        self.tick.load(Ordering::Relaxed) != 0
-    }
-
-    /// The next time after `now` at which the viewer `number` is written to: once a tick, each viewer at its own phase.
-    /// `now` itself where there is no tick.
-    pub(super) fn next(&self, now: Instant, number: u64) -> Instant {
-        let tick = u64::from(self.tick.load(Ordering::Relaxed));
-        if tick == 0 {
-            return now;
-        }
-        // The golden ratio spreads any run of numbers evenly (Knuth, 6.4).
-        let turn = number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
-        let phase = (turn * tick) >> 32;
-        let elapsed = now.saturating_duration_since(self.origin).as_micros();
-        let elapsed = u64::try_from(elapsed).unwrap_or(u64::MAX);
-        let wait = tick - (elapsed.wrapping_sub(phase)) % tick;
-        now + Duration::from_micros(wait)
+    /// The time in which each viewer is written to once; zero where that is done as pictures come.
+    pub(super) fn tick(&self) -> Duration {
+        Duration::from_micros(self.tick.load(Ordering::Relaxed).into())
     }
 
     pub(super) fn has_viewers(&self) -> bool {
@@ -153,29 +135,5 @@ mod tests {
             assert_eq!(tick.sample(MS(lag)), MS(100));
         }
         assert!(!Tick::new(MS(0), MS(100)).is_fixed());
-    }
-
-    #[test]
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "an arbitrary origin of time for the test"
-    )]
-    fn viewers_are_spread_over_the_tick() {
-        let origin = Instant::now();
-        let pacer = Pacer::new(origin, MS(100));
-        let mut tenths = [0; 10];
-        for number in 0..1_000 {
-            let first = pacer.next(origin + MS(7_300), number);
-            let wait = first - (origin + MS(7_300));
-            assert!(wait > Duration::ZERO && wait <= MS(100));
-            assert_eq!(pacer.next(first, number) - first, MS(100), "once a tick");
-            tenths[(wait.as_micros() as usize - 1) / 10_000] += 1;
-        }
-        assert!(
-            tenths.iter().all(|&count| (80..120).contains(&count)),
-            "{tenths:?}"
-        );
-        pacer.set(Duration::ZERO);
-        assert_eq!(pacer.next(origin, 5), origin);
     }
 }

@@ -134,6 +134,13 @@ impl FlvPacket {
         self.bytes.slice(TAG_HEADER..self.bytes.len() - TRAILER)
     }
 
+    /// [`chunks`](Self::chunks), borrowed.
+    #[must_use]
+    pub fn as_chunks(&self) -> &[u8] {
+        let end = self.bytes.len() - TRAILER;
+        self.bytes.get(TAG_HEADER..end).unwrap_or_default()
+    }
+
     /// The RTMP message in chunks, on another message stream: a chunk header of its own, and the shared rest.
     #[must_use]
     pub fn chunks_on(&self, message_stream: u32) -> [Bytes; 2] {
