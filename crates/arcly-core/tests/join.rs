@@ -3,7 +3,8 @@
 
 use arcly_core::{
     AppSpec, CodecId, Engine, EventKind, IngestContext, MediaFrame, Retention, StartAt,
-    StreamHandle, StreamKey, StreamLimits, SubscribeOptions, SubscriptionEnd, Timestamp,
+    StreamHandle, StreamKey, StreamLimits, SubscribeOptions, Subscription, SubscriptionEnd,
+    Timestamp,
 };
 use bytes::Bytes;
 use std::sync::Arc;
@@ -494,4 +495,38 @@ fn readers_on_another_runtime_outlive_the_one_that_ran_the_relay() {
         "woken by somebody"
     );
     publisher.join().expect("no panic");
+}
+
+#[tokio::test]
+async fn what_is_peeked_at_is_taken_only_when_that_is_said() {
+    let stream = StreamHandle::standalone(StreamKey::new("live", "x"), StreamLimits::default());
+    let publish = |millis: i64, key: bool| {
+        let frame = MediaFrame::new_video(millis, millis, Bytes::new(), CodecId::H264, key);
+        stream.publish_frame(frame).expect("live");
+    };
+    let config = MediaFrame::new_video(0, 0, Bytes::new(), CodecId::H264, false).into_config();
+    stream.publish_frame(config).expect("live");
+    publish(0, true);
+    let mut reader = stream.subscribe_from(StartAt::LatestKeyframe);
+    let times = |reader: &mut Subscription, max| -> Vec<i64> {
+        let frames = reader.peek_ready(max);
+        frames.map(|frame| frame.dts.to_ticks(1_000)).collect()
+    };
+    assert_eq!(
+        times(&mut reader, 9),
+        [] as [i64; 0],
+        "a config comes first"
+    );
+    assert!(reader.try_recv().expect("live").is_config());
+    (1..5).for_each(|n| publish(n, n == 3));
+    assert_eq!(times(&mut reader, 9), [0, 1, 2], "up to the next GOP");
+    assert_eq!(times(&mut reader, 2), [0, 1]);
+    reader.take_peeked(2);
+    assert_eq!(times(&mut reader, 9), [2]);
+    reader.take_peeked(9);
+    assert_eq!(times(&mut reader, 9), [3, 4]);
+    reader.take_peeked(2);
+    assert_eq!(times(&mut reader, 9), [] as [i64; 0]);
+    publish(5, false);
+    assert_eq!(reader.recv().await.expect("live").sequence(), Some(6));
 }
