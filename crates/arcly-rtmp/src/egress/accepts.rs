@@ -1,6 +1,6 @@
 //! What a player can take, from what it says when it connects.
 
-use crate::flv::{TagForm, may_be_only};
+use crate::flv::{TagForm, four_cc, may_be_only};
 use crate::proto::capabilities::Capabilities;
 use arcly_core::{CodecId, MediaKind, StreamMetadata};
 
@@ -9,25 +9,12 @@ use arcly_core::{CodecId, MediaKind, StreamMetadata};
 /// Every receiver is taken to have H.264, AAC, MP3 and G.711, one track of each kind. The default is that and nothing more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Accepts {
-    /// One bit for each of [`ENHANCED`].
+    /// One bit for each codec that only Enhanced RTMP carries, see [`four_cc::enhanced`].
     codecs: u16,
     form: TagForm,
 }
 
-/// The codecs that only Enhanced RTMP carries.
-const ENHANCED: [CodecId; 9] = [
-    CodecId::H265,
-    CodecId::Vvc,
-    CodecId::Av1,
-    CodecId::Vp8,
-    CodecId::Vp9,
-    CodecId::Opus,
-    CodecId::Ac3,
-    CodecId::Eac3,
-    CodecId::Flac,
-];
-
-const ALL_CODECS: u16 = (1 << ENHANCED.len()) - 1;
+const ALL_CODECS: u16 = (1 << four_cc::ENHANCED) - 1;
 
 impl Accepts {
     /// What every player takes.
@@ -39,9 +26,9 @@ impl Accepts {
     /// What a player has said. `multitrack` and nanosecond offsets without a codec are none.
     #[must_use]
     pub fn of(peer: &Capabilities) -> Self {
-        let taken = |(bit, &codec): (usize, &CodecId)| u16::from(peer.accepts(codec)) << bit;
+        let taken = |(bit, codec): (usize, CodecId)| u16::from(peer.accepts(codec)) << bit;
         Self {
-            codecs: ENHANCED.iter().enumerate().map(taken).sum(),
+            codecs: four_cc::enhanced().enumerate().map(taken).sum(),
             form: peer.tag_form(),
         }
     }
@@ -60,7 +47,7 @@ impl Accepts {
     /// Whether it takes frames in that codec; true for all that Enhanced RTMP has no say in.
     #[must_use]
     pub fn takes(self, codec: CodecId) -> bool {
-        let enhanced = ENHANCED.iter().position(|other| *other == codec);
+        let enhanced = four_cc::enhanced().position(|other| other == codec);
         enhanced.is_none_or(|bit| self.codecs & 1 << bit != 0)
     }
 
@@ -84,9 +71,9 @@ impl Accepts {
             let mut tracks = of_kind(codec.kind()).peekable();
             tracks.peek().is_none() || tracks.any(|track| track.codec == codec)
         };
-        let bits = ENHANCED.iter().enumerate();
+        let bits = four_cc::enhanced().enumerate();
         let mask: u16 = bits
-            .map(|(bit, &codec)| u16::from(matters(codec)) << bit)
+            .map(|(bit, codec)| u16::from(matters(codec)) << bit)
             .sum();
         let mut reduced = Self {
             codecs: self.codecs & mask,
@@ -124,7 +111,7 @@ impl Accepts {
         let media = media.filter(|track| track.kind != MediaKind::Data);
         let (mut taken, mut missed) = (Vec::new(), Vec::new());
         for track in media {
-            if !is_carried(track.codec) || !self.takes(track.codec) {
+            if !four_cc::is_carried(track.codec) || !self.takes(track.codec) {
                 missed.push(track.codec);
             } else if self.form.multitrack
                 || may_be_only(track.kind, track.id) && !taken.contains(&track.kind)
@@ -152,23 +139,14 @@ pub enum Misses {
     Everything(Vec<CodecId>),
 }
 
-/// Whether FLV has a place for the codec, enhanced or not.
-fn is_carried(codec: CodecId) -> bool {
-    ENHANCED.contains(&codec)
-        || matches!(
-            codec,
-            CodecId::H264 | CodecId::Aac | CodecId::Mp3 | CodecId::Pcma | CodecId::Pcmu
-        )
-}
-
 #[cfg(test)]
 impl Accepts {
     /// What a player takes that names these codecs.
     pub(super) fn only(codecs: &[CodecId]) -> Self {
         let mut only = Self::all_codecs();
-        let bits = ENHANCED.iter().enumerate();
+        let bits = four_cc::enhanced().enumerate();
         only.codecs = bits
-            .map(|(bit, codec)| u16::from(codecs.contains(codec)) << bit)
+            .map(|(bit, codec)| u16::from(codecs.contains(&codec)) << bit)
             .sum();
         only
     }

@@ -74,12 +74,9 @@ fn describe(track: &TrackInfo) -> Properties {
 
 /// `videocodecid` and `audiocodecid`: the legacy number where there is one, else the FourCC as a number.
 fn codec_number(codec: CodecId) -> Option<Value> {
-    let number = match codec {
-        CodecId::H264 | CodecId::Pcma => 7,
-        CodecId::Pcmu => 8,
-        CodecId::Aac => 10,
-        CodecId::Mp3 => 2,
-        _ => u32::from_be_bytes(four_cc::of(codec)?),
+    let number = match four_cc::number(codec) {
+        Some(number) => number.into(),
+        None => u32::from_be_bytes(four_cc::of(codec)?),
     };
     Some(Value::Number(number.into()))
 }

@@ -165,7 +165,7 @@ impl TagWriter {
         out: &mut impl FnMut(Tag),
     ) -> Result<(), NotCarried> {
         let form = self.form;
-        let legacy = is_legacy(frame.codec);
+        let legacy = four_cc::number(frame.codec).is_some();
         let four_cc = four_cc::of(frame.codec);
         if !legacy && (four_cc.is_none() || !form.enhanced) {
             return Err(NotCarried::Codec(frame.codec));
@@ -270,7 +270,7 @@ impl TagWriter {
         let mut tracks = self.tracks.iter();
         let video = tracks.find(|track| track.kind == MediaKind::Video && track.number == 0)?;
         let codec = video.configured?;
-        four_cc::of(codec).filter(|_| !is_legacy(codec) || self.form.nano_offset)
+        four_cc::of(codec).filter(|_| four_cc::number(codec).is_none() || self.form.nano_offset)
     }
 
     fn shifted(&self, frame: &MediaFrame) -> TagTime {
@@ -332,14 +332,6 @@ fn tag(frame: &MediaFrame, kind: TagKind, time: &TagTime, header: TagHeader) -> 
         disposable: frame.is_disposable(),
         config: frame.is_config(),
     }
-}
-
-/// Whether the codec has a number in FLV that every receiver knows.
-fn is_legacy(codec: CodecId) -> bool {
-    matches!(
-        codec,
-        CodecId::H264 | CodecId::Aac | CodecId::Mp3 | CodecId::Pcma | CodecId::Pcmu
-    )
 }
 
 #[cfg(test)]

@@ -173,10 +173,7 @@ impl Capabilities {
 
 /// Whether every RTMP peer may be sent the codec.
 fn is_legacy(codec: CodecId) -> bool {
-    matches!(
-        codec,
-        CodecId::H264 | CodecId::Aac | CodecId::Mp3 | CodecId::Pcma | CodecId::Pcmu | CodecId::Amf0
-    )
+    codec == CodecId::Amf0 || four_cc::number(codec).is_some()
 }
 
 #[cfg(test)]
