@@ -89,7 +89,8 @@ impl PublishRequest {
 /// Where streams are published. [`Engine`](crate::Engine) is one; a host with a bus of its own can be another.
 #[async_trait]
 pub trait PublishRegistry: Send + Sync + 'static {
-    /// Authorises `request` and makes the stream live.
+    /// Authorises `request` and makes the stream live. A call that is cancelled leaves no session behind: in an
+    /// [`Engine`](crate::Engine), one that had begun counts as dropped.
     ///
     /// # Errors
     /// [`StreamError::Unauthorized`](crate::StreamError::Unauthorized), [`StreamError::AppNotFound`](crate::StreamError::AppNotFound),

@@ -138,7 +138,8 @@ pub enum EventKind {
         /// Why, in words.
         error: String,
     },
-    /// The tracks of a stream, or what is known of them, changed: a track appeared, or brought a new codec config.
+    /// The tracks of a stream, or what is known of them, changed: a track appeared, or brought a new codec config, or went with the publish
+    /// session before (see [`AppSpec::publisher_grace`](crate::AppSpec::publisher_grace)).
     TracksChanged {
         /// The stream.
         key: StreamKey,

@@ -75,16 +75,21 @@ impl PlayRequest {
 ///
 /// [`get_stream`](Self::get_stream) and [`list_streams`](Self::list_streams) are the host's own view and ask nobody; a protocol is
 /// given a [`PlaybackContext`] instead, which offers only what is authorised.
+///
+/// A stream is live from the start of its first publish session until it ends. One that is
+/// [interrupted](StreamHandle::is_interrupted), within its application's [grace period](crate::AppSpec::publisher_grace), is live: it is
+/// found, listed and counted as any other, it can be played, and who plays it gets what it holds and then waits for its publisher to
+/// come back. Outputs that would rather say so ask [`StreamHandle::is_interrupted`].
 #[async_trait]
 pub trait PlaybackRegistry: Send + Sync + 'static {
-    /// The live stream `key`, for reading. Not authorised: for the host itself.
+    /// The live stream `key`, also where it is interrupted, for reading. Not authorised: for the host itself.
     ///
     /// # Errors
     /// [`StreamError::StreamNotFound`](crate::StreamError::StreamNotFound),
     /// [`StreamError::AppNotFound`](crate::StreamError::AppNotFound).
     fn get_stream(&self, key: &StreamKey) -> Result<StreamHandle>;
 
-    /// The live streams of application `app`, sorted. Not authorised: for the host itself.
+    /// The live streams of application `app`, those that are interrupted among them, sorted. Not authorised: for the host itself.
     ///
     /// # Errors
     /// [`StreamError::AppNotFound`](crate::StreamError::AppNotFound).

@@ -341,3 +341,24 @@ async fn a_stream_that_waits_is_listed_found_and_played() {
     assert_eq!(play.handle().ended().await, EndReason::Dropped);
     assert!(engine.streams().is_empty() && engine.get_stream(&key()).is_err());
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_application_registered_at_run_time_has_its_own_pace() {
+    let slow = AppSpec::new("slow").idle_timeout(Duration::from_secs(3_600));
+    let fixture = Fixture::new(slow);
+    let slow = StreamKey::new("slow", "cam");
+    let _slow = fixture.ctx.open_publish(slow).await.expect("free");
+    // The reaper sleeps for a quarter of an hour by now.
+    advance(Duration::from_secs(1)).await;
+    let app = AppSpec::new("live").publisher_grace(GRACE);
+    fixture.engine.register_app(app).expect("new");
+    drop(fixture.publish().await);
+    let handle = fixture.engine.get_stream(&key()).expect("it waits");
+    let left = tokio::time::Instant::now();
+    handle.ended().await;
+    let waited = left.elapsed();
+    assert!(
+        waited >= GRACE && waited <= GRACE + GRACE / 4 + Duration::from_millis(10),
+        "{waited:?}"
+    );
+}

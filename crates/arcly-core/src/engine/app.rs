@@ -120,7 +120,10 @@ impl AppSpec {
     ///
     /// Until the publisher comes back or the time is up, viewers stay, others may join, and recordings go on. Its timeline goes on too: the
     /// first frame of each track is a [discontinuity](crate::FrameFlags::DISCONTINUITY), as long after the last one as the pause was. Tracks
-    /// that do not come back stay listed. What the host ends, ends at once. With [`Takeover::Replace`], one that takes over continues
+    /// that do not come back stay listed until the second sync point of the publisher that does (where sync points are closer together than a
+    /// second, until one that is a second behind its first), and go then, with their codec configs and
+    /// [`TracksChanged`](crate::EventKind::TracksChanged); one that comes after all is a new track, as is one of another kind or codec under the
+    /// same number. What the host ends, ends at once. With [`Takeover::Replace`], one that takes over continues
     /// the stream as well.
     #[must_use]
     pub fn publisher_grace(mut self, grace: Duration) -> Self {

@@ -96,6 +96,8 @@ pub struct Engine {
     /// Those that were registered with the builder and are not served yet, each a part that is starting.
     protocols: Mutex<Vec<(Box<dyn InboundProtocol>, HealthReporter)>>,
     reaper_runs: AtomicBool,
+    /// Tells the reaper that there is another application.
+    apps_changed: Arc<Notify>,
 }
 
 impl Engine {
@@ -141,6 +143,7 @@ impl Engine {
             own_health,
             protocols: Mutex::new(protocols),
             reaper_runs: AtomicBool::new(false),
+            apps_changed: Arc::default(),
         })
     }
 
@@ -160,6 +163,7 @@ impl Engine {
             }
             apps.insert(name.clone(), Arc::new(app));
         }
+        self.apps_changed.notify_one();
         self.reporter.report(EventKind::AppRegistered { app: name });
         Ok(())
     }
@@ -210,7 +214,8 @@ impl Engine {
 
     // ---- State ----
 
-    /// All live streams of all applications, sorted by name. For the host itself: asks nobody.
+    /// All live streams of all applications, those that are [interrupted](StreamHandle::is_interrupted) among them, sorted by name. For the
+    /// host itself: asks nobody.
     #[must_use]
     pub fn streams(&self) -> Vec<StreamHandle> {
         let mut streams: Vec<_> = self
@@ -223,7 +228,7 @@ impl Engine {
         streams.into_iter().map(StreamHandle::viewer).collect()
     }
 
-    /// How many streams are live.
+    /// How many streams are live, those that are [interrupted](StreamHandle::is_interrupted) among them.
     #[must_use]
     pub fn total_stream_count(&self) -> usize {
         self.live()

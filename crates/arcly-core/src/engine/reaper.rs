@@ -3,8 +3,8 @@
 use super::Engine;
 use crate::EndReason;
 use crate::stream::LiveStream;
-use std::sync::Weak;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 /// How often the reaper looks, as a fraction of the shortest timeout: a stream outlives its timeout by this much at most.
@@ -71,14 +71,25 @@ impl Engine {
             return;
         }
         let guard = ReaperGuard(self.this.clone());
+        let apps_changed = Arc::clone(&self.apps_changed);
         runtime.spawn(async move {
             // Asked anew each time: applications come and go.
             while let Some(pause) = guard.pause() {
-                tokio::time::sleep(pause).await;
+                // A new application's timeout may be shorter than what is left of the pause.
+                tokio::select! {
+                    () = tokio::time::sleep(pause) => {}
+                    () = apps_changed.notified() => {}
+                }
                 let Some(engine) = guard.0.upgrade() else {
                     return;
                 };
                 engine.reap();
+            }
+            let engine = guard.0.clone();
+            drop(guard);
+            // An application may have come, and a stream in it, since it was asked and before the guard said that nobody watches.
+            if let Some(engine) = engine.upgrade() {
+                engine.ensure_reaper();
             }
         });
     }

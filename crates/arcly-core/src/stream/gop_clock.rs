@@ -224,6 +224,18 @@ mod tests {
     }
 
     #[test]
+    fn audio_takes_the_lead_from_data_as_soon_as_it_comes() {
+        let clock = GopClock::new();
+        let data = MediaFrame::new_data(0, Bytes::new(), CodecId::Id3);
+        assert!(clock.starts_gop(&data));
+        let starts: Vec<i64> = (0..150)
+            .map(|n| n * 20)
+            .filter(|&dts| clock.starts_gop(&audio(dts)))
+            .collect();
+        assert_eq!(starts, [1_000, 2_000]);
+    }
+
+    #[test]
     fn a_timeline_that_steps_back_does_not_end_the_sync_points() {
         let clock = GopClock::new();
         assert!(clock.starts_gop(&audio(3_600_000)));

@@ -84,7 +84,7 @@ impl StreamHandle {
         self.stream.publication().origin.clone()
     }
 
-    /// Whether the publisher has gone away and the stream waits for it to come back.
+    /// Whether the publisher has gone away and the stream waits for it to come back; it is live meanwhile.
     #[must_use]
     pub fn is_interrupted(&self) -> bool {
         self.stream.is_interrupted()

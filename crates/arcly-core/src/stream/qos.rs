@@ -13,11 +13,11 @@ const WINDOW: TimeDelta = TimeDelta::from_millis(1_000);
 pub struct Qos {
     /// How long the stream has been live.
     pub uptime: Duration,
-    /// How long ago the last frame came.
+    /// How long ago the last frame came, or the publisher, where that was later.
     pub idle: Duration,
-    /// Frames published, of all tracks.
+    /// Frames published, of all tracks, also of those that the stream has no more.
     pub frames: u64,
-    /// Payload bytes published.
+    /// Payload bytes published, likewise.
     pub bytes: u64,
     /// Bits a second, of all tracks.
     pub bitrate: u64,
