@@ -239,6 +239,25 @@ async fn a_pull_that_is_asked_to_move_does_so_at_a_keyframe_without_a_pause() {
 }
 
 #[tokio::test]
+async fn an_ipv6_address_in_brackets_is_connected_to() {
+    // Needs IPv6 on the loopback interface, as every system has it by default.
+    let address = (std::net::Ipv6Addr::LOCALHOST, 0).into();
+    let server = ScriptedServer::bind_to(address).await;
+    let push = RtmpPush::new(key(), server.url()).backoff(quick());
+    let mut status = push.status();
+    let source = serve(builder().protocol(push).build());
+    publish_on(publish(&source.engine).await);
+    let mut peer = server.accept().await;
+    let connect = peer.grant(Value::Null, Value::Null).await;
+    let tc_url = connect.object.get("tcUrl").and_then(Value::as_str);
+    assert_eq!(tc_url, Some(&*format!("rtmp://{}/live", server.address())));
+    peer.command("publish").await;
+    peer.status(&[("level", "status"), ("code", "NetStream.Publish.Start")])
+        .await;
+    wait_for(&mut status, live).await;
+}
+
+#[tokio::test]
 async fn a_server_that_sends_us_around_for_ever_is_paused_for() {
     let server = ScriptedServer::bind().await;
     let push = RtmpPush::new(key(), server.url()).backoff(quick().attempts(Some(1)));

@@ -45,15 +45,24 @@ impl Dialer {
             .map_err(Failure::Resolve)?
             .take(MAX_ADDRESSES)
             .collect();
+        let (stream, address) = self.connect_to_any(&addresses).await?;
+        Ok((self.secure(url, stream).await?, address))
+    }
+
+    /// Connects to the first that answers.
+    async fn connect_to_any(
+        &self,
+        addresses: &[SocketAddr],
+    ) -> Result<(TcpStream, SocketAddr), Failure> {
         // One that does not answer must not use up the time of the others.
         let share = self.connect_timeout / (addresses.len() as u32).max(1);
         let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-        for address in addresses {
+        for &address in addresses {
             match timeout(share, TcpStream::connect(address)).await {
                 Ok(Ok(stream)) => {
                     // Only a connection that is gone already refuses.
                     let _ = stream.set_nodelay(true);
-                    return Ok((self.secure(url, stream).await?, address));
+                    return Ok((stream, address));
                 }
                 Ok(Err(error)) => last = error,
                 Err(_) => last = io::ErrorKind::TimedOut.into(),
@@ -79,5 +88,60 @@ impl Dialer {
             return Err(Failure::NoTls);
         }
         Ok(Transport::plain(stream))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::{TcpListener, TcpSocket};
+
+    async fn listener(address: &str) -> (TcpListener, SocketAddr) {
+        let listener = TcpListener::bind(address).await;
+        let listener = listener.unwrap_or_else(|error| panic!("{address}: {error}"));
+        let address = listener.local_addr().expect("an address");
+        (listener, address)
+    }
+
+    #[tokio::test]
+    async fn a_name_with_several_addresses_is_tried_to_the_first_that_answers() {
+        let (_open, open) = listener("127.0.0.1:0").await;
+        let (_spare, spare) = listener("127.0.0.1:0").await;
+        // Bound, so that nobody else takes it, and not listening.
+        let refusing = TcpSocket::new_v4().expect("a socket");
+        refusing
+            .bind("127.0.0.1:0".parse().expect("an address"))
+            .expect("a free port");
+        let refusing = refusing.local_addr().expect("an address");
+        let dialer = Dialer::new();
+        let to = dialer.connect_to_any(&[refusing, open, spare]).await;
+        assert_eq!(to.expect("one answers").1, open);
+        let none = dialer.connect_to_any(&[refusing, refusing]).await;
+        assert!(matches!(none, Err(Failure::Connect(_))), "{none:?}");
+        let none = dialer.connect_to_any(&[]).await.expect_err("nowhere to go");
+        assert!(none.to_string().contains("no address"), "{none}");
+    }
+
+    #[tokio::test]
+    async fn an_address_that_is_silent_uses_up_its_own_share_of_the_time_only() {
+        // On Linux a backlog that is full lets further connections wait for ever.
+        let silent = TcpSocket::new_v4().expect("a socket");
+        silent
+            .bind("127.0.0.1:0".parse().expect("an address"))
+            .expect("a free port");
+        let full = silent.listen(0).expect("a listener");
+        let silent = full.local_addr().expect("an address");
+        let mut waiting = Vec::new();
+        let moment = Duration::from_millis(200);
+        while waiting.len() < 1_000
+            && let Ok(connected) = timeout(moment, TcpStream::connect(silent)).await
+        {
+            waiting.push(connected.expect("a place in the backlog"));
+        }
+        let (_open, open) = listener("127.0.0.1:0").await;
+        let mut dialer = Dialer::new();
+        dialer.connect_timeout = Duration::from_secs(1);
+        let to = dialer.connect_to_any(&[silent, open]).await;
+        assert_eq!(to.expect("the other answers").1, open);
     }
 }
