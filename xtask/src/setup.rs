@@ -67,6 +67,11 @@ const TOOLS: &[Tool] = &[
         check: Check::AllOf(&["npm"]),
     },
     Tool {
+        name: "pip of Python 3",
+        package: "python3-pip",
+        check: Check::OneOf(&["pip3", "pip"]),
+    },
+    Tool {
         name: "gst-launch-1.0",
         package: "gstreamer1.0-tools",
         check: Check::AllOf(&["gst-launch-1.0", "gst-inspect-1.0"]),
@@ -144,6 +149,34 @@ fn install_npm_packages() -> Result {
     Invocation::program("npm", &arguments).run()
 }
 
+/// The package of PyPI that has ffmpeg 9, which plays and publishes Enhanced RTMP as Debian's does not, pinned, and where it goes.
+const PIP_PACKAGE: &str = "imageio-ffmpeg==0.8.1";
+const PIP_FOLDER: &str = "target/pip";
+
+fn install_pip_package() -> Result {
+    if std::path::Path::new(PIP_FOLDER)
+        .join("imageio_ffmpeg-0.8.1.dist-info")
+        .exists()
+    {
+        return Ok(());
+    }
+    let options = [
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--only-binary",
+        ":all:",
+    ];
+    let arguments = [
+        &options[..],
+        &["--upgrade", "--target", PIP_FOLDER, PIP_PACKAGE],
+    ]
+    .concat();
+    Invocation::program("python3", &arguments).run()
+}
+
 /// How often an installation is tried: a mirror may be in the middle of an update.
 const ATTEMPTS: u32 = 3;
 
@@ -166,6 +199,7 @@ pub(crate) fn run(steps: &mut Steps) -> Result {
     steps.run("setup", || {
         install_tools()?;
         install_npm_packages()?;
+        install_pip_package()?;
         println!("all that the tests need is installed");
         Ok(())
     })
