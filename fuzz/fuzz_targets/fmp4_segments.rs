@@ -40,10 +40,10 @@ fuzz_target!(|data: &[u8]| {
                 let is_media = !frame.is_config() && frame.kind != MediaKind::Data;
                 taken += usize::from(muxer.write(&frame).is_ok() && is_media);
             }
-            Step::Cut(kind) if kind % 2 == 0 => {
+            Step::EndPart => {
                 parts.extend(muxer.end_part(None).into_iter().flat_map(|part| part.bytes))
             }
-            Step::Cut(_) => end_segment(&mut muxer, &mut taken, &mut parts),
+            Step::EndSegment => end_segment(&mut muxer, &mut taken, &mut parts),
         }
     }
     end_segment(&mut muxer, &mut taken, &mut parts);

@@ -7,7 +7,8 @@ use mp4_atom::{Decode, Emsg, Moof, Moov, Prft};
 /// What to do next with a muxer.
 pub enum Step {
     Write(MediaFrame),
-    Cut(u8),
+    EndPart,
+    EndSegment,
 }
 
 /// Configs that are valid, so that media gets past them.
@@ -39,7 +40,10 @@ pub fn next(data: &mut &[u8], clock: &mut i64) -> Option<Step> {
     let (payload, rest) = rest.split_at(usize::from(*length).min(rest.len()));
     *data = rest;
     if what % 8 == 7 {
-        return Some(Step::Cut(*track));
+        return Some(match track % 2 {
+            0 => Step::EndPart,
+            _ => Step::EndSegment,
+        });
     }
     let step = i64::from(i16::from_be_bytes([*step_high, *step_low]));
     // Mostly milliseconds, now and then far.
