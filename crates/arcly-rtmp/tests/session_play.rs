@@ -36,6 +36,21 @@ fn playing(config: Config) -> Harness {
     harness
 }
 
+#[test]
+fn a_play_that_is_over_before_the_host_hears_of_it_is_never_heard_of() {
+    let mut harness = connected(Config::default());
+    let pause = command(1, "pause", 0.0, &[Value::Null, Value::Boolean(true)]);
+    let stop = command(1, "closeStream", 0.0, &[Value::Null]);
+    harness.send(&[play("first"), pause, play("second"), stop, play("third")]);
+    assert_eq!(harness.error, None);
+    let asked = harness.events.iter().filter_map(|event| match event {
+        Event::Play(request) => Some(request.target.stream.as_str()),
+        Event::PlayEnded(_) | Event::PlayControl(..) => Some("?"),
+        _ => None,
+    });
+    assert_eq!(asked.collect::<Vec<_>>(), ["third"]);
+}
+
 fn status(status: StatusCode) -> (String, String) {
     code("onStatus", status)
 }

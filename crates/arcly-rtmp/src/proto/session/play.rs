@@ -244,13 +244,26 @@ impl ServerSession {
         }
     }
 
-    /// Ends a play, if there is one, and says so to the caller.
+    /// Ends a play, if there is one, and says so to the caller, unless the caller has not heard of it: then it never does, as there is
+    /// nothing left to reply to.
     fn end_playback(&mut self, stream: MessageStreamId) -> bool {
         let Some(slot @ MessageStream::Playing(_)) = self.streams.get_mut(&stream.0) else {
             return false;
         };
         *slot = MessageStream::Idle;
-        self.events.push_back(Event::PlayEnded(stream));
+        let asks =
+            |event: &Event| matches!(event, Event::Play(request) if request.stream == stream);
+        let Some(asked) = self.events.iter().rposition(asks) else {
+            self.events.push_back(Event::PlayEnded(stream));
+            return true;
+        };
+        let mut index = 0;
+        self.events.retain(|event| {
+            let is_later = index >= asked;
+            index += 1;
+            let controls = matches!(event, Event::PlayControl(of, _) if *of == stream);
+            !(is_later && (asks(event) || controls))
+        });
         true
     }
 
