@@ -49,6 +49,13 @@ fn a_play_that_is_over_before_the_host_hears_of_it_is_never_heard_of() {
         _ => None,
     });
     assert_eq!(asked.collect::<Vec<_>>(), ["third"]);
+
+    let mut harness = connected(Config::default());
+    let second_connect = command(0, "connect", 3.0, &[Value::Null]);
+    harness.send(&[play("cam"), second_connect]);
+    assert!(harness.error.is_some());
+    let plays = |event: &Event| matches!(event, Event::Play(_) | Event::PlayEnded(_));
+    assert!(!harness.events.iter().any(plays), "{:?}", harness.events);
 }
 
 fn status(status: StatusCode) -> (String, String) {

@@ -417,8 +417,9 @@ impl ServerSession {
             self.end_publication(stream);
         }
         let playing: Vec<_> = self.plays().collect();
-        self.events
-            .extend(playing.into_iter().map(Event::PlayEnded));
+        for stream in playing {
+            self.end_playback(stream);
+        }
         self.streams.clear();
         self.held = BytesMut::new();
         self.aggregate = None;

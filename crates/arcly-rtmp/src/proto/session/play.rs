@@ -246,7 +246,7 @@ impl ServerSession {
 
     /// Ends a play, if there is one, and says so to the caller, unless the caller has not heard of it: then it never does, as there is
     /// nothing left to reply to.
-    fn end_playback(&mut self, stream: MessageStreamId) -> bool {
+    pub(super) fn end_playback(&mut self, stream: MessageStreamId) -> bool {
         let Some(slot @ MessageStream::Playing(_)) = self.streams.get_mut(&stream.0) else {
             return false;
         };
