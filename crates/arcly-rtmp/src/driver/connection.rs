@@ -182,7 +182,6 @@ impl Connection {
             let Some(deadline) = self.drain(shutdown).await? else {
                 return Box::pin(self.close()).await;
             };
-            let deadline = self.deadline(deadline);
             let mut stop = (!stopping).then_some(stop.as_mut());
             let woken =
                 poll_fn(|cx| self.poll_woken(cx, timer.as_mut(), deadline, &mut stop)).await;
@@ -237,6 +236,8 @@ impl Connection {
         {
             return Poll::Ready(Woken::Read(read));
         }
+        // Only now: a flusher may have found the socket full since the last look.
+        let deadline = self.deadline(deadline);
         if timer.is_elapsed() || timer.deadline() > deadline.into() {
             timer.as_mut().reset(deadline.into());
         }
