@@ -164,6 +164,8 @@ async fn a_viewer_that_never_reads_is_closed_and_leaves_the_others_untouched() {
     let server = Server::start_with(small_engine(1_000_000), |server| {
         let mut config = Config::default();
         config.limits.write_timeout = Duration::from_secs(1);
+        // That it is time is not to be noticed by chance, as a ping is due.
+        config.ping_interval = Duration::from_secs(3_600);
         server.config(config)
     })
     .await;
