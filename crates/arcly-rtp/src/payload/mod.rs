@@ -5,6 +5,11 @@
 //! [arcly-codec](https://docs.rs/arcly-codec) reads and writes: H.264, H.265 and VVC as NAL units with 4-byte lengths and without parameter sets,
 //! AV1 as a low-overhead temporal unit without temporal delimiter, AAC raw, Opus, VP8 and VP9 as they are.
 
+mod dispatch;
+mod format;
+
+pub use format::{AacFormat, PayloadFormat};
+
 use crate::{Result, RtpPacket};
 use bytes::Bytes;
 
