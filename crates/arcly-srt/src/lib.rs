@@ -1,0 +1,17 @@
+//! SRT for [`arcly_core`]: listener, caller and rendezvous, as libsrt speaks it, on one UDP port.
+//!
+//! # Layers
+//!
+//! * [`proto`]: the protocol without sockets, clocks and tasks: datagrams and the time go in, datagrams, events and the
+//!   next deadline come out.
+//!
+//! # Bad input
+//!
+//! Peers are hostile until shown otherwise: nothing panics, memory is taken for bytes that arrived and up to documented
+//! limits, and a datagram never costs more than its own handling. An [`Error`] says who is at fault.
+#![cfg_attr(not(test), warn(clippy::indexing_slicing))]
+
+mod error;
+pub mod proto;
+
+pub use error::{Error, Result};
