@@ -7,13 +7,16 @@
 use crate::health::{Health, HealthReporter};
 use crate::own_sessions::OwnSessions;
 use crate::playback::PlaybackContext;
-use crate::{Credentials, EventKind, MediaFrame, Result, SessionId, StreamHandle, StreamKey};
+use crate::{
+    Credentials, Demand, EventKind, MediaFrame, Result, SessionId, StreamHandle, StreamKey,
+};
 use async_trait::async_trait;
 use std::fmt;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// What happens when a stream is published that is live already.
@@ -128,6 +131,13 @@ pub trait PublishRegistry: Send + Sync + 'static {
     fn has_app(&self, app: &str) -> bool {
         let _ = app;
         true
+    }
+
+    /// Takes an offer to bring in `key` when somebody wants to play it; see [`IngestContext::offer`]. A registry that cannot tell when
+    /// gives `None`, as is the default.
+    fn offer(&self, key: &StreamKey, patience: Duration) -> Option<Demand> {
+        let _ = (key, patience);
+        None
     }
 
     /// Makes an event known to the host's observers, such as a refused connection.
@@ -300,6 +310,15 @@ impl IngestContext {
     #[must_use]
     pub fn has_app(&self, app: &str) -> bool {
         self.registry.has_app(app)
+    }
+
+    /// Offers to bring in `key` when somebody wants to play it: from then on a viewer waits up to `patience` for the stream to go live, and
+    /// [`Demand::wanted`] tells of it. The protocol then publishes, and ends when
+    /// [`StreamHandle::unwatched`](crate::StreamHandle::unwatched) says that the last viewer has left. A later offer of the same stream
+    /// replaces an earlier one. `None` where the host's registry cannot tell who wants what: the stream is then best brought in at once.
+    #[must_use]
+    pub fn offer(&self, key: &StreamKey, patience: Duration) -> Option<Demand> {
+        self.registry.offer(key, patience)
     }
 
     /// Tells the host how the protocol is: [`Health::Healthy`] once its listener is bound.

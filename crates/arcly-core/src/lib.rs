@@ -31,6 +31,8 @@
 //! |---|---|---|
 //! | bring streams in by a protocol | [`InboundProtocol`], given an [`IngestContext`]; [`run_tcp_ingest_server`] for TCP | [`PublishSession`] |
 //! | bring frames in from your own code | [`MediaSource`] with [`Engine::pump_source`], or [`IngestContext::open_publish`] | [`MediaFrame`] says what a payload looks like |
+//! | bring a stream in when somebody wants it | [`IngestContext::offer`], [`StreamHandle::unwatched`] | [`Demand`] |
+//! | pull from or push to other servers | [`relay::Supervisor`], [`net::Dialer`] | [`relay`] |
 //! | send streams out | [`PlaybackContext::open_play`], then [`PlaySession::subscribe_from`] | [`Subscription`] |
 //! | send out bytes that are the same for all viewers | [`Packager`] with [`StreamHandle::rendition`] | [`Packets`] |
 //! | write or read a container | [`mux::Muxer`], [`mux::SegmentMuxer`], [`mux::Demuxer`] | [`mux`] |
@@ -93,6 +95,7 @@ mod observe;
 mod own_sessions;
 mod playback;
 mod record;
+pub mod relay;
 mod storage;
 mod stream;
 mod time_source;
@@ -115,7 +118,7 @@ pub use bus::{
     Delivery, LogItem, Retention, Shared, StartAt, SubscribeOptions, Subscription, SubscriptionEnd,
 };
 pub use codec_id::CodecId;
-pub use engine::{AppSpec, Engine, EngineBuilder};
+pub use engine::{AppSpec, Demand, Engine, EngineBuilder};
 pub use error::{Result, StreamError};
 pub use frame::{FrameFlags, MediaFrame, MediaKind, TrackId, WallClock};
 pub use inbound::{

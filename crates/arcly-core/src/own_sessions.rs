@@ -2,12 +2,13 @@
 
 use crate::inbound::release_now;
 use crate::{
-    EndReason, EventKind, PublishRegistry, PublishRequest, Result, SessionId, StreamError,
+    Demand, EndReason, EventKind, PublishRegistry, PublishRequest, Result, SessionId, StreamError,
     StreamHandle, StreamKey,
 };
 use async_trait::async_trait;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// How many sessions that were ended elsewhere are remembered, in case their protocol still ends them by name. Past this, the oldest are
 /// forgotten: a protocol that never ends by name would have them pile up.
@@ -122,6 +123,10 @@ impl PublishRegistry for OwnSessions {
 
     fn has_app(&self, app: &str) -> bool {
         self.registry.has_app(app)
+    }
+
+    fn offer(&self, key: &StreamKey, patience: Duration) -> Option<Demand> {
+        self.registry.offer(key, patience)
     }
 
     fn emit(&self, event: EventKind) {

@@ -2,6 +2,7 @@
 
 mod app;
 mod builder;
+mod demand;
 mod lifecycle;
 mod reaper;
 mod registry;
@@ -12,6 +13,7 @@ mod viewers;
 
 pub use app::AppSpec;
 pub use builder::EngineBuilder;
+pub use demand::Demand;
 
 use crate::clock::Clock;
 use crate::health::{Health, HealthRegistry, HealthReporter};
@@ -21,6 +23,7 @@ use crate::{
     AppName, Authenticator, EndReason, EventKind, InboundProtocol, PlaybackContext, Result,
     SessionId, StreamError, StreamHandle, StreamKey,
 };
+use demand::Offers;
 use lifecycle::{Change, Lifecycle};
 use std::collections::HashMap;
 use std::fmt;
@@ -87,6 +90,7 @@ pub struct Engine {
     lifecycle: Lifecycle,
     /// Notified when a stream goes live, for those who wait for one, and when none can any more.
     awaited: Notify,
+    offers: Arc<Offers>,
     viewers: Arc<Viewers>,
     authenticator: Arc<dyn Authenticator>,
     reporter: Arc<Reporter>,
@@ -136,6 +140,7 @@ impl Engine {
             streams: RwLock::default(),
             lifecycle: Lifecycle::default(),
             awaited: Notify::new(),
+            offers: Arc::default(),
             viewers: Arc::default(),
             authenticator: builder.authenticator,
             reporter,
@@ -242,6 +247,14 @@ impl Engine {
     #[must_use]
     pub fn health(&self) -> &HealthRegistry {
         &self.health
+    }
+
+    /// Whether somebody [offers](crate::IngestContext::offer) to bring in `key` when it is wanted: then
+    /// [`open_play`](crate::PlaybackRegistry::open_play) waits for it. For outputs that else ask whether a stream is live before they open
+    /// a play session.
+    #[must_use]
+    pub fn is_offered(&self, key: &StreamKey) -> bool {
+        self.offers.patience(key).is_some()
     }
 
     /// How outputs outside any protocol, as an HTTP server, play streams.

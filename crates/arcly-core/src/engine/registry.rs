@@ -9,8 +9,8 @@ use crate::observe::{EventReceiver, ViewerId};
 use crate::playback::ViewerInfo;
 use crate::stream::{LiveStream, Publication};
 use crate::{
-    AccessRequest, Action, Credentials, EndReason, EventBus, EventKind, PlayRequest, PlaySession,
-    PlaybackRegistry, PublishRegistry, PublishRequest, Result, SessionId, StreamError,
+    AccessRequest, Action, Credentials, Demand, EndReason, EventBus, EventKind, PlayRequest,
+    PlaySession, PlaybackRegistry, PublishRegistry, PublishRequest, Result, SessionId, StreamError,
     StreamHandle, StreamKey, Takeover,
 };
 use async_trait::async_trait;
@@ -19,9 +19,9 @@ use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::task::Poll;
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// What starting a publish did to the table.
@@ -244,7 +244,9 @@ impl Engine {
             true => Err(StreamError::ShuttingDown),
             false => self.find(&request.key),
         };
-        if request.wait.is_zero() {
+        let patience = self.offers.patience(&request.key).unwrap_or_default();
+        let wait = request.wait.max(patience);
+        if wait.is_zero() {
             return find();
         }
         let found = async {
@@ -252,12 +254,15 @@ impl Engine {
                 // Registered before looking, so that a stream that starts in between is not missed.
                 let changed = self.awaited.notified();
                 match find() {
-                    Err(StreamError::StreamNotFound(_)) => changed.await,
+                    Err(StreamError::StreamNotFound(_)) => {
+                        let _wish = self.offers.want(&request.key);
+                        changed.await;
+                    }
                     found => return found,
                 }
             }
         };
-        match tokio::time::timeout(request.wait, found).await {
+        match tokio::time::timeout(wait, found).await {
             Ok(found) => found,
             Err(_) => Err(StreamError::StreamNotFound(request.key.clone())),
         }
@@ -338,6 +343,13 @@ impl PublishRegistry for Engine {
         self.app(app).is_ok()
     }
 
+    fn offer(&self, key: &StreamKey, patience: Duration) -> Option<Demand> {
+        let demand = self.offers.make(key, patience);
+        // Those who wait already are to be heard of.
+        self.awaited.notify_waiters();
+        Some(demand)
+    }
+
     fn emit(&self, event: EventKind) {
         self.reporter.report(event);
     }
@@ -382,12 +394,12 @@ impl PlaybackRegistry for Engine {
             },
             ended.clone(),
         );
-        stream.viewers.fetch_add(1, Ordering::Relaxed);
+        stream.viewers.add();
         let (reporter, viewers) = (Arc::clone(&self.reporter), Arc::clone(&self.viewers));
         let played = Arc::clone(&stream);
         let session = PlaySession::new(StreamHandle::viewer(stream), viewer, move || {
             viewers.remove(viewer);
-            played.viewers.fetch_sub(1, Ordering::Relaxed);
+            played.viewers.remove();
             reporter.report(EventKind::PlayEnded {
                 key: played.key.clone(),
                 viewer,

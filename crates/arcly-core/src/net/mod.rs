@@ -1,4 +1,5 @@
-//! What all TCP protocols share: the accept loop [`run_tcp_ingest_server`], and the [`Transport`] that is plain or TLS.
+//! What all TCP protocols share: the accept loop [`run_tcp_ingest_server`], the [`Dialer`] of clients, and the [`Transport`] that is
+//! plain or TLS.
 //!
 //! A protocol brings a handler for one connection; the loop brings what every listener on the open Internet needs:
 //! a cap on connections, a cap for each peer, a deadline for the handshake, log lines that a flood cannot turn into a full
@@ -6,6 +7,7 @@
 
 mod config;
 mod connection;
+mod dial;
 mod log_limit;
 mod server;
 mod slots;
@@ -15,5 +17,6 @@ mod transport;
 
 pub use config::{ConnectionRefusal, RefusalHook, TcpIngestConfig};
 pub use connection::{Handshake, TcpConnection};
+pub use dial::{DialError, Dialer};
 pub use server::run_tcp_ingest_server;
 pub use transport::Transport;

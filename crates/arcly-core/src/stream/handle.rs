@@ -10,7 +10,6 @@ use crate::observe::Reporter;
 use crate::{EndReason, MediaFrame, MediaKind, Result, SessionId, StreamError, StreamKey};
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// A frame as a subscription hands it out, shared with all other readers.
@@ -218,7 +217,13 @@ impl StreamHandle {
     /// How many play sessions the stream has.
     #[must_use]
     pub fn viewer_count(&self) -> usize {
-        self.stream.viewers.load(Ordering::Relaxed)
+        self.stream.viewers.count()
+    }
+
+    /// Waits until the stream has had no play session for `linger`; those that just read it, as recorders do, do not count. For a
+    /// stream that is [brought in on demand](crate::IngestContext::offer). Cancel-safe.
+    pub async fn unwatched(&self, linger: Duration) {
+        self.stream.viewers.none_for(linger).await;
     }
 
     /// Frames and payload bytes kept at the moment.

@@ -6,6 +6,7 @@ use super::qos::Qos;
 use super::rendition::Renditions;
 use super::track::StreamMetadata;
 use super::tracks::Tracks;
+use super::viewers::Viewers;
 use crate::bus::{LagObserver, Log, Preamble};
 use crate::observe::Reporter;
 use crate::viewer_loss::Losses;
@@ -16,7 +17,7 @@ use crate::{
 use arc_swap::ArcSwap;
 use std::collections::HashSet;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -68,7 +69,7 @@ pub(crate) struct LiveStream {
     pub(crate) limits: StreamLimits,
     pub(crate) log: Arc<Log<MediaFrame>>,
     pub(crate) renditions: Renditions,
-    pub(crate) viewers: AtomicUsize,
+    pub(crate) viewers: Viewers,
     pub(crate) ended: CancellationToken,
     pub(crate) keyframe_wanted: Notify,
     reporter: Arc<Reporter>,
@@ -179,7 +180,7 @@ impl LiveStream {
             limits,
             log: Arc::new(Log::new(limits.retention)),
             renditions: Renditions::default(),
-            viewers: AtomicUsize::new(0),
+            viewers: Viewers::default(),
             ended: CancellationToken::new(),
             keyframe_wanted: Notify::new(),
             events: Arc::new(StreamEvents {

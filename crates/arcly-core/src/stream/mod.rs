@@ -13,6 +13,7 @@ mod track_audio;
 #[cfg(feature = "codec")]
 mod track_video;
 mod tracks;
+mod viewers;
 
 pub use end_reason::EndReason;
 pub use handle::{SharedFrame, StreamHandle};

@@ -3,6 +3,7 @@
 use crate::Error;
 use crate::flv::NotCarried;
 use crate::proto::client::{End, InvalidUrl, RtmpUrl, Stage};
+use arcly_core::net::DialError;
 use arcly_core::{CodecId, EndReason, StreamError};
 use std::io;
 use std::time::Duration;
@@ -10,18 +11,8 @@ use std::time::Duration;
 /// Why an attempt failed. None of the texts holds a secret.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
-    #[error("the server's name cannot be resolved: {0}")]
-    Resolve(io::Error),
-    #[error("connecting: {0}")]
-    Connect(io::Error),
-    #[error("connecting took longer than {0:?}")]
-    ConnectTimeout(Duration),
-    #[cfg(feature = "tls")]
     #[error(transparent)]
-    Tls(#[from] arcly_core::net::tls::TlsError),
-    #[cfg(not(feature = "tls"))]
-    #[error("rtmps needs the crate's feature \"tls\"")]
-    NoTls,
+    Dial(#[from] DialError),
     #[error("{action}: {source}")]
     Io {
         action: &'static str,

@@ -1,11 +1,11 @@
 //! One connection of a client: its transport and its session.
 
 use super::failure::Failure;
-use super::traffic::RelayTraffic;
 use crate::Limits;
 use crate::proto::client::{ClientSession, Event, Input, Output};
 use crate::proto::rate::Rate;
 use arcly_core::Transport;
+use arcly_core::relay::RelayTraffic;
 use bytes::{Buf, Bytes};
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};

@@ -23,8 +23,6 @@
 //! # }
 //! ```
 
-mod backoff;
-mod dial;
 mod failure;
 mod link;
 mod moving;
@@ -33,11 +31,7 @@ mod push;
 mod push_queue;
 mod relay;
 mod sending;
-mod status;
-mod traffic;
 
-pub use backoff::Backoff;
+pub use arcly_core::relay::{Backoff, RelayStatus, RelayTraffic};
 pub use pull::RtmpPull;
 pub use push::RtmpPush;
-pub use status::RelayStatus;
-pub use traffic::RelayTraffic;

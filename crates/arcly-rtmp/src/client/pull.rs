@@ -4,9 +4,9 @@ use super::failure::Failure;
 use super::link::{Link, Progress, now};
 use super::moving::Moving;
 use super::relay::{Attempt, Opened, Relay, relay_settings};
-use super::status::RelayStatus;
 use crate::proto::client::{End, Event, Purpose, RtmpUrl};
 use arcly_core::health::Health;
+use arcly_core::relay::RelayStatus;
 use arcly_core::{
     Credentials, EndReason, InboundProtocol, IngestContext, MediaFrame, MediaKind, PublishRequest,
     PublishSession, Result, StreamError, StreamKey, Takeover, async_trait,
@@ -140,7 +140,7 @@ impl RtmpPull {
                         None => match self.publish(peer, ctx).await {
                             Ok(session) => {
                                 live.get_or_insert_with(now);
-                                self.relay.set_live(ctx);
+                                self.relay.supervisor.set_live(ctx);
                                 publication.insert(session)
                             }
                             Err(error) => return error.into(),
@@ -157,7 +157,7 @@ impl RtmpPull {
                 }
                 Progress::Event(Event::StreamEnded) => {
                     if let Some(session) = publication.take() {
-                        info!(stream = %self.key, url = %self.relay.url, "the remote stream has ended");
+                        info!(stream = %self.key, url = %self.relay.supervisor.target(), "the remote stream has ended");
                         self.finish(session).await;
                         self.relay.set(RelayStatus::Connecting { failures: 0 });
                         let waits = "the remote stream has ended; the next is waited for";

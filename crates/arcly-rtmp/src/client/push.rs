@@ -5,9 +5,9 @@ use super::link::{Link, Progress, now};
 use super::moving::Moving;
 use super::relay::{Attempt, Opened, Relay, relay_settings};
 use super::sending::Sending;
-use super::status::RelayStatus;
 use crate::proto::client::{Event, Purpose, RtmpUrl};
 use arcly_core::health::Health;
+use arcly_core::relay::RelayStatus;
 use arcly_core::{
     Credentials, InboundProtocol, IngestContext, PlayRequest, PlaySession, Result, StartAt,
     StreamError, StreamKey, Subscription, SubscriptionEnd, async_trait,
@@ -185,7 +185,7 @@ impl RtmpPush {
                 if sending.fill(link, play)? {
                     if live.is_none() {
                         *live = Some(now());
-                        self.relay.set_live(ctx);
+                        self.relay.supervisor.set_live(ctx);
                     }
                     continue;
                 }
@@ -193,7 +193,7 @@ impl RtmpPush {
                     return Err(Failure::ReconnectRequested);
                 }
                 if ended {
-                    info!(stream = %self.key, url = %self.relay.url, "pushed to its end");
+                    info!(stream = %self.key, url = %self.relay.supervisor.target(), "pushed to its end");
                     return Ok(());
                 }
             }

@@ -51,7 +51,8 @@ impl Backoff {
     }
 
     /// The pause after `failures` in a row; `None` where these were enough.
-    pub(super) fn pause(&self, failures: u32) -> Option<Duration> {
+    #[must_use]
+    pub fn pause(&self, failures: u32) -> Option<Duration> {
         if self.attempts.is_some_and(|attempts| failures >= attempts) {
             return None;
         }
@@ -83,14 +84,9 @@ impl fmt::Debug for Backoff {
     }
 }
 
-/// A number that differs each time: the keys of a fresh hash map.
-pub(super) fn random_u64() -> u64 {
-    RandomState::new().hash_one(0)
-}
-
 fn random() -> f64 {
-    // The upper 53 bits make all the numbers from 0 up to 1 that are so far apart.
-    (random_u64() >> 11) as f64 / (1_u64 << 53) as f64
+    // The keys of a fresh hash map differ each time. The upper 53 bits make all the numbers from 0 up to 1 that are so far apart.
+    (RandomState::new().hash_one(0) >> 11) as f64 / (1_u64 << 53) as f64
 }
 
 #[cfg(test)]

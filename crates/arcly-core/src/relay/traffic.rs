@@ -1,4 +1,4 @@
-//! What went over the connections of a client.
+//! What went over the connections of a relay.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,11 +26,13 @@ impl RelayTraffic {
         self.0.sent.load(Ordering::Relaxed)
     }
 
-    pub(super) fn add_received(&self, bytes: usize) {
+    /// Counts bytes that came.
+    pub fn add_received(&self, bytes: usize) {
         self.0.received.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
-    pub(super) fn add_sent(&self, bytes: usize) {
+    /// Counts bytes that the socket took.
+    pub fn add_sent(&self, bytes: usize) {
         self.0.sent.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 }

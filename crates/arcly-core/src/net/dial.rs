@@ -1,29 +1,52 @@
-//! From a URL to a connected transport.
+//! From a host's name to a connected transport: what all TCP clients do first.
 
-use super::failure::Failure;
-use crate::proto::client::RtmpUrl;
-use arcly_core::Transport;
+use super::Transport;
 #[cfg(feature = "tls")]
-use arcly_core::net::tls::{ServerTrust, TlsConnector};
+use super::tls::{ServerTrust, TlsConnector};
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
-/// How connections are made.
-#[derive(Debug, Clone)]
-pub(super) struct Dialer {
-    pub(super) connect_timeout: Duration,
-    #[cfg(feature = "tls")]
-    pub(super) trust: ServerTrust,
-}
-
 /// The addresses of a name that are tried.
 const MAX_ADDRESSES: usize = 8;
 
+/// Connects a client to its server: name resolution, TCP, and TLS where it is asked for, all within one timeout.
+#[derive(Debug, Clone)]
+pub struct Dialer {
+    connect_timeout: Duration,
+    #[cfg(feature = "tls")]
+    trust: ServerTrust,
+}
+
+/// Why a server could not be connected to.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DialError {
+    /// The name has no address, or none could be asked for.
+    #[error("the server's name cannot be resolved: {0}")]
+    Resolve(#[source] io::Error),
+    /// None of the name's addresses took a connection; the last one's error.
+    #[error("connecting: {0}")]
+    Connect(#[source] io::Error),
+    /// It took too long.
+    #[error("connecting took longer than {0:?}")]
+    TimedOut(Duration),
+    /// The TLS handshake, or what it needs.
+    #[cfg(feature = "tls")]
+    #[error(transparent)]
+    Tls(#[from] super::tls::TlsError),
+    /// TLS is asked for, and was left out when this crate was built.
+    #[cfg(not(feature = "tls"))]
+    #[error("TLS needs the crate's feature \"tls\"")]
+    NoTls,
+}
+
 impl Dialer {
-    pub(super) fn new() -> Self {
+    /// One that gives up after 10 s, and trusts the certificates that the system trusts.
+    #[must_use]
+    pub fn new() -> Self {
         Self {
             connect_timeout: Duration::from_secs(10),
             #[cfg(feature = "tls")]
@@ -31,29 +54,55 @@ impl Dialer {
         }
     }
 
-    /// Connects to the first of the server's addresses that answers, and shakes hands where TLS is asked for; all within the timeout.
-    pub(super) async fn dial(&self, url: &RtmpUrl) -> Result<(Transport, SocketAddr), Failure> {
-        match timeout(self.connect_timeout, self.connect(url)).await {
+    /// Sets how long connecting may take, with name resolution and TLS. Each of the name's addresses, of which eight are tried at most, is
+    /// given an equal share.
+    pub fn set_connect_timeout(&mut self, timeout: Duration) {
+        self.connect_timeout = timeout;
+    }
+
+    /// Sets whose certificates are trusted.
+    #[cfg(feature = "tls")]
+    pub fn set_trust(&mut self, trust: ServerTrust) {
+        self.trust = trust;
+    }
+
+    /// Connects to the first of the addresses of `host` (a name, or an address without brackets) that answers, and shakes hands where `tls`
+    /// is asked for.
+    ///
+    /// # Errors
+    /// [`DialError`], by what failed.
+    pub async fn dial(
+        &self,
+        host: &str,
+        port: u16,
+        tls: bool,
+    ) -> Result<(Transport, SocketAddr), DialError> {
+        match timeout(self.connect_timeout, self.connect(host, port, tls)).await {
             Ok(connected) => connected,
-            Err(_) => Err(Failure::ConnectTimeout(self.connect_timeout)),
+            Err(_) => Err(DialError::TimedOut(self.connect_timeout)),
         }
     }
 
-    async fn connect(&self, url: &RtmpUrl) -> Result<(Transport, SocketAddr), Failure> {
-        let addresses: Vec<_> = lookup_host((url.host(), url.port()))
+    async fn connect(
+        &self,
+        host: &str,
+        port: u16,
+        tls: bool,
+    ) -> Result<(Transport, SocketAddr), DialError> {
+        let addresses: Vec<_> = lookup_host((host, port))
             .await
-            .map_err(Failure::Resolve)?
+            .map_err(DialError::Resolve)?
             .take(MAX_ADDRESSES)
             .collect();
         let (stream, address) = self.connect_to_any(&addresses).await?;
-        Ok((self.secure(url, stream).await?, address))
+        Ok((self.secure(host, tls, stream).await?, address))
     }
 
     /// Connects to the first that answers.
     async fn connect_to_any(
         &self,
         addresses: &[SocketAddr],
-    ) -> Result<(TcpStream, SocketAddr), Failure> {
+    ) -> Result<(TcpStream, SocketAddr), DialError> {
         // One that does not answer must not use up the time of the others.
         let share = self.connect_timeout / (addresses.len() as u32).max(1);
         let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
@@ -68,26 +117,42 @@ impl Dialer {
                 Err(_) => last = io::ErrorKind::TimedOut.into(),
             }
         }
-        Err(Failure::Connect(last))
+        Err(DialError::Connect(last))
     }
 
     #[cfg(feature = "tls")]
-    async fn secure(&self, url: &RtmpUrl, stream: TcpStream) -> Result<Transport, Failure> {
-        if !url.is_tls() {
+    async fn secure(
+        &self,
+        host: &str,
+        tls: bool,
+        stream: TcpStream,
+    ) -> Result<Transport, DialError> {
+        if !tls {
             return Ok(Transport::plain(stream));
         }
         // Read anew each time, since a connection lives long and a file of authorities may change.
         let connector = TlsConnector::new(&self.trust).await?;
-        Ok(connector.connect(url.host(), stream).await?)
+        Ok(connector.connect(host, stream).await?)
     }
 
     #[cfg(not(feature = "tls"))]
     #[expect(clippy::unused_async, reason = "as with TLS")]
-    async fn secure(&self, url: &RtmpUrl, stream: TcpStream) -> Result<Transport, Failure> {
-        if url.is_tls() {
-            return Err(Failure::NoTls);
+    async fn secure(
+        &self,
+        _host: &str,
+        tls: bool,
+        stream: TcpStream,
+    ) -> Result<Transport, DialError> {
+        if tls {
+            return Err(DialError::NoTls);
         }
         Ok(Transport::plain(stream))
+    }
+}
+
+impl Default for Dialer {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -117,7 +182,7 @@ mod tests {
         let to = dialer.connect_to_any(&[refusing, open, spare]).await;
         assert_eq!(to.expect("one answers").1, open);
         let none = dialer.connect_to_any(&[refusing, refusing]).await;
-        assert!(matches!(none, Err(Failure::Connect(_))), "{none:?}");
+        assert!(matches!(none, Err(DialError::Connect(_))), "{none:?}");
         let none = dialer.connect_to_any(&[]).await.expect_err("nowhere to go");
         assert!(none.to_string().contains("no address"), "{none}");
     }
