@@ -1,0 +1,5 @@
+//! WHIP and WHEP: browsers publish and watch by WebRTC, on one UDP port.
+
+#![cfg_attr(not(test), warn(clippy::indexing_slicing))]
+
+pub mod transport;

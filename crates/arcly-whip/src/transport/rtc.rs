@@ -1,0 +1,530 @@
+//! [`PeerTransport`] with the crates of webrtc-rs' sans-IO engine.
+
+use super::demux::PacketKind;
+use super::srtp::Srtp;
+use super::{
+    Carrier, CloseReason, Fingerprint, IceCredentials, Identity, PeerTransport, Route, SrtpProfile,
+    Transmit, TransportError, TransportEvent,
+};
+use bytes::BytesMut;
+use rtc_dtls::config::{ClientAuthType, ConfigBuilder, ExtendedMasterSecretType, HandshakeConfig};
+use rtc_dtls::endpoint::{Endpoint, EndpointEvent};
+use rtc_ice::agent::agent_config::AgentConfig;
+use rtc_ice::agent::{Agent, Event};
+use rtc_ice::candidate::candidate_host::CandidateHostConfig;
+use rtc_ice::candidate::{Candidate, CandidateConfig, CandidateType, unmarshal_candidate};
+use rtc_ice::mdns::MulticastDnsMode;
+use rtc_ice::state::ConnectionState;
+use rtc_ice::tcp_type::TcpType;
+use rtc_shared::error::Error as EngineError;
+use rtc_shared::{TaggedBytesMut, TransportContext, TransportProtocol};
+use sansio::Protocol as _;
+use std::collections::{HashSet, VecDeque};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// From how many addresses a peer is answered, candidates included. A browser on a laptop has about ten.
+pub const MAX_REMOTE_ADDRESSES: usize = 64;
+
+/// How long a peer may be silent until its transport closes: this long until it counts as disconnected, and as long again.
+const SILENCE: Duration = Duration::from_secs(4);
+
+/// How often an established way is checked.
+const KEEPALIVE: Duration = Duration::from_secs(2);
+
+/// How long a transport may take to find a way.
+const ICE_DEADLINE: Duration = Duration::from_secs(20);
+
+/// How long the handshake may take once a way is found.
+const DTLS_DEADLINE: Duration = Duration::from_secs(10);
+
+/// The one address under which the DTLS endpoint knows the peer, whatever way ICE finds.
+const PEER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
+
+/// The content type of alerts (RFC 6347 4.1, RFC 5246 6.2.1).
+const ALERT: u8 = 21;
+
+/// What a transport is made with.
+#[derive(Debug, Clone)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "all of it has to be said; there is no default"
+)]
+pub struct RtcTransportConfig {
+    /// Our certificate.
+    pub identity: Identity,
+    /// Our sides of the ways that ICE may find: at most one a carrier and address family. These are what [`Route::local`] names; which
+    /// addresses the peer is told is up to the signalling.
+    pub local: Vec<(Carrier, SocketAddr)>,
+    /// Whether we only answer checks (ICE-lite, RFC 8445 2.5): for a server that its peers can reach.
+    pub lite: bool,
+    /// Whether we choose among the ways that work, as the side does that offers (RFC 8445 6.1.1).
+    pub controlling: bool,
+    /// Our credentials, see [`IceCredentials::generate`].
+    pub local_credentials: IceCredentials,
+    /// The peer's credentials.
+    pub remote_credentials: IceCredentials,
+    /// The peer's certificate, as it was signalled.
+    pub remote_fingerprint: Fingerprint,
+    /// Whether the peer waits for our handshake (`a=setup:passive`); browsers start it themselves.
+    pub peer_is_passive: bool,
+}
+
+/// A peer's transport: an ICE agent, a DTLS endpoint, and SRTP once both are done.
+pub struct RtcTransport {
+    identity: Identity,
+    agent: Agent,
+    dtls: Endpoint,
+    /// Where we start the handshake.
+    client_config: Option<Arc<HandshakeConfig>>,
+    srtp: Option<Srtp>,
+    /// By which media goes: what ICE selected, until then the way that was heard from last.
+    route: Option<Route>,
+    selected: bool,
+    remote_addresses: HashSet<SocketAddr>,
+    transmits: VecDeque<Transmit>,
+    events: VecDeque<TransportEvent>,
+    /// When it is too late for the next step.
+    deadline: Option<Instant>,
+    closed: bool,
+    dropped: u64,
+}
+
+impl RtcTransport {
+    /// Starts to listen for the peer's checks, and to check where not [lite](RtcTransportConfig::lite).
+    ///
+    /// # Errors
+    /// Where the configuration cannot be used, as with credentials that are too short.
+    pub fn new(now: Instant, config: RtcTransportConfig) -> Result<Self, TransportError> {
+        let RtcTransportConfig {
+            identity,
+            local,
+            lite,
+            controlling,
+            local_credentials,
+            remote_credentials,
+            remote_fingerprint,
+            peer_is_passive,
+        } = config;
+        check_credentials(&local_credentials)?;
+        check_credentials(&remote_credentials)?;
+        let agent_config = AgentConfig {
+            candidate_types: vec![CandidateType::Host],
+            multicast_dns_mode: MulticastDnsMode::Disabled,
+            disconnected_timeout: Some(SILENCE),
+            failed_timeout: Some(SILENCE),
+            keepalive_interval: Some(KEEPALIVE),
+            lite,
+            local_ufrag: local_credentials.ufrag,
+            local_pwd: local_credentials.pwd,
+            ..AgentConfig::default()
+        };
+        let provider = Arc::clone(&identity.provider);
+        let mut agent = Agent::new(now, Arc::new(agent_config), provider).map_err(engine)?;
+        for (carrier, address) in local {
+            let candidate = local_candidate(carrier, address, controlling)?;
+            agent.add_local_candidate(candidate).map_err(engine)?;
+        }
+        let IceCredentials { ufrag, pwd } = remote_credentials;
+        agent
+            .start_connectivity_checks(now, controlling, ufrag, pwd)
+            .map_err(engine)?;
+        let handshake = handshake_config(&identity, remote_fingerprint, peer_is_passive)?;
+        let (server_config, client_config) = if peer_is_passive {
+            (None, Some(handshake))
+        } else {
+            (Some(handshake), None)
+        };
+        let mut transport = Self {
+            identity,
+            agent,
+            dtls: Endpoint::new(PEER, TransportProtocol::UDP, server_config),
+            client_config,
+            srtp: None,
+            route: None,
+            selected: false,
+            remote_addresses: HashSet::new(),
+            transmits: VecDeque::new(),
+            events: VecDeque::new(),
+            deadline: Some(now + ICE_DEADLINE),
+            closed: false,
+            dropped: 0,
+        };
+        transport.collect(now);
+        Ok(transport)
+    }
+
+    /// Whether a datagram from this address is looked at; bounds what a peer can make the agent remember.
+    fn knows(&mut self, remote: SocketAddr) -> bool {
+        self.remote_addresses.contains(&remote)
+            || self.remote_addresses.len() < MAX_REMOTE_ADDRESSES
+                && self.remote_addresses.insert(remote)
+    }
+
+    fn handle_dtls(&mut self, now: Instant, data: BytesMut) -> bool {
+        let is_alert = data.first() == Some(&ALERT);
+        let Ok(events) = self.dtls.read(now, PEER, None, data) else {
+            // An alert on either side ends a handshake; anything else may be noise, and the handshake goes on. Answering alerts with alerts
+            // would never end.
+            let alerted = self.collect_dtls() || is_alert;
+            if alerted && self.srtp.is_none() {
+                self.shut(CloseReason::DtlsFailed);
+            }
+            return false;
+        };
+        for event in events {
+            match event {
+                EndpointEvent::HandshakeComplete => self.take_keys(),
+                EndpointEvent::PeerClosed => self.shut(CloseReason::PeerClosed),
+                // Data channels are not part of WHIP and WHEP.
+                _ => {}
+            }
+        }
+        true
+    }
+
+    fn take_keys(&mut self) {
+        let keys = self
+            .dtls
+            .get_connection_state(PEER)
+            .map(|state| Srtp::new(state, &self.identity));
+        match keys {
+            Some(Ok(srtp)) => {
+                self.deadline = None;
+                let profile = srtp.profile();
+                self.srtp = Some(srtp);
+                self.events.push_back(TransportEvent::Connected { profile });
+            }
+            _ => self.shut(CloseReason::DtlsFailed),
+        }
+    }
+
+    fn shut(&mut self, reason: CloseReason) {
+        if !self.closed {
+            self.closed = true;
+            self.deadline = None;
+            self.events.push_back(TransportEvent::Closed(reason));
+        }
+    }
+
+    /// Takes what the agent and the endpoint have to send and to say.
+    fn collect(&mut self, now: Instant) {
+        while let Some(TaggedBytesMut {
+            transport, message, ..
+        }) = self.agent.poll_write()
+        {
+            self.transmits.push_back(Transmit {
+                route: route_of(&transport),
+                data: message,
+            });
+        }
+        while let Some(event) = self.agent.poll_event() {
+            match event.event {
+                Event::ConnectionStateChange(ConnectionState::Failed) => {
+                    self.shut(CloseReason::IceFailed);
+                }
+                Event::SelectedCandidatePairChange(local, remote) => {
+                    self.select(now, &local, &remote);
+                }
+                _ => {}
+            }
+        }
+        self.collect_dtls();
+    }
+
+    /// Takes what the endpoint has to send, and tells whether there is an alert among it.
+    fn collect_dtls(&mut self) -> bool {
+        let mut alerted = false;
+        while let Some(transmit) = self.dtls.poll_transmit() {
+            let data = transmit.message;
+            alerted |= data.first() == Some(&ALERT);
+            // Without a way, the endpoint sends it again when its time comes.
+            if let Some(route) = self.route {
+                self.transmits.push_back(Transmit { route, data });
+            }
+        }
+        alerted
+    }
+
+    fn select(&mut self, now: Instant, local: &Candidate, remote: &Candidate) {
+        self.route = Some(Route {
+            carrier: if local.network_type().is_tcp() {
+                Carrier::Tcp
+            } else {
+                Carrier::Udp
+            },
+            local: local.addr(),
+            remote: remote.addr(),
+        });
+        if !self.selected {
+            self.selected = true;
+            if self.srtp.is_none() {
+                self.deadline = Some(now + DTLS_DEADLINE);
+            }
+            if let Some(config) = self.client_config.take()
+                && self.dtls.connect(now, PEER, config, None).is_err()
+            {
+                self.shut(CloseReason::DtlsFailed);
+            }
+        }
+    }
+}
+
+impl PeerTransport for RtcTransport {
+    fn local_credentials(&self) -> IceCredentials {
+        let credentials = self.agent.get_local_credentials();
+        IceCredentials {
+            ufrag: credentials.ufrag.clone(),
+            pwd: credentials.pwd.clone(),
+        }
+    }
+
+    fn add_remote_candidate(&mut self, candidate: &str) -> Result<(), TransportError> {
+        let refused = |reason: String| TransportError::Refused {
+            what: "candidate",
+            reason,
+        };
+        let value = candidate.strip_prefix("candidate:").unwrap_or(candidate);
+        let candidate = unmarshal_candidate(value).map_err(|error| refused(error.to_string()))?;
+        if !candidate.address().ends_with(".local") && !self.knows(candidate.addr()) {
+            return Err(refused(format!("more than {MAX_REMOTE_ADDRESSES} of them")));
+        }
+        self.agent
+            .add_remote_candidate(candidate)
+            .map(drop)
+            .map_err(|error| refused(error.to_string()))
+    }
+
+    fn restart_ice(&mut self, now: Instant, remote: &IceCredentials) -> Result<(), TransportError> {
+        check_credentials(remote)?;
+        self.agent
+            .generate_restart_credentials(String::new(), String::new())
+            .map_err(engine)?;
+        self.agent.apply_restart(now, true).map_err(engine)?;
+        self.remote_addresses.clear();
+        self.agent
+            .start_connectivity_checks(
+                now,
+                self.agent.role(),
+                remote.ufrag.clone(),
+                remote.pwd.clone(),
+            )
+            .map_err(engine)?;
+        self.collect(now);
+        Ok(())
+    }
+
+    fn handle_datagram(&mut self, now: Instant, route: Route, data: BytesMut) {
+        let context = context_of(route);
+        let taken = match PacketKind::of(&data) {
+            _ if self.closed => false,
+            Some(PacketKind::Stun) => {
+                let message = TaggedBytesMut {
+                    now,
+                    transport: context,
+                    message: data,
+                };
+                self.knows(route.remote) && self.agent.handle_read(message).is_ok()
+            }
+            // Media and handshakes count only from where a check has come from.
+            Some(_) if !self.agent.is_valid_non_stun_traffic(now, context) => false,
+            Some(PacketKind::Dtls) => {
+                if !self.selected {
+                    self.route = Some(route);
+                }
+                self.handle_dtls(now, data)
+            }
+            Some(kind) => {
+                let media = self.srtp.as_mut().and_then(|srtp| match kind {
+                    PacketKind::Rtcp => srtp.open_rtcp(&data).map(TransportEvent::Rtcp),
+                    _ => srtp.open_rtp(&data).map(TransportEvent::Rtp),
+                });
+                let taken = media.is_some();
+                self.events.extend(media);
+                taken
+            }
+            None => false,
+        };
+        self.dropped += u64::from(!taken);
+        self.collect(now);
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        if self.closed {
+            return;
+        }
+        if self.deadline.is_some_and(|deadline| deadline <= now) {
+            self.shut(if self.selected {
+                CloseReason::DtlsFailed
+            } else {
+                CloseReason::IceFailed
+            });
+        }
+        // The agent fails only for what it was not asked.
+        let _ = self.agent.handle_timeout(now);
+        let handshakes = self.srtp.is_none() && self.dtls.poll_timeout(&PEER).is_some();
+        if handshakes && self.dtls.handle_timeout(PEER, now).is_err() {
+            self.shut(CloseReason::DtlsFailed);
+        }
+        self.collect(now);
+    }
+
+    fn poll_timeout(&mut self) -> Option<Instant> {
+        if self.closed {
+            return None;
+        }
+        let handshake = match self.srtp {
+            None => self.dtls.poll_timeout(&PEER),
+            Some(_) => None,
+        };
+        let times = [self.deadline, self.agent.poll_timeout(), handshake];
+        times.into_iter().flatten().min()
+    }
+
+    fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.transmits.pop_front()
+    }
+
+    fn poll_event(&mut self) -> Option<TransportEvent> {
+        self.events.pop_front()
+    }
+
+    fn route(&self) -> Option<Route> {
+        self.route
+    }
+
+    fn protect_rtp(&mut self, packet: &[u8], out: &mut BytesMut) -> Result<(), TransportError> {
+        let srtp = self.srtp.as_mut().ok_or(TransportError::NotConnected)?;
+        srtp.protect_rtp(packet, out)
+    }
+
+    fn protect_rtcp(&mut self, packet: &[u8], out: &mut BytesMut) -> Result<(), TransportError> {
+        let srtp = self.srtp.as_mut().ok_or(TransportError::NotConnected)?;
+        srtp.protect_rtcp(packet, out)
+    }
+
+    fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    fn close(&mut self, now: Instant) {
+        // Saying goodbye fails where there is nobody to say it to.
+        let _ = self.dtls.close(now);
+        self.collect(now);
+        let _ = self.agent.close();
+        self.closed = true;
+    }
+}
+
+impl std::fmt::Debug for RtcTransport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RtcTransport")
+            .field("route", &self.route)
+            .field("profile", &self.srtp.as_ref().map(Srtp::profile))
+            .field("closed", &self.closed)
+            .finish_non_exhaustive()
+    }
+}
+
+fn engine(error: EngineError) -> TransportError {
+    TransportError::Engine(error.to_string())
+}
+
+/// RFC 8445 5.3: at least 4 and 22 characters, and at most 256.
+fn check_credentials(credentials: &IceCredentials) -> Result<(), TransportError> {
+    let refused = |what| TransportError::Refused {
+        what,
+        reason: "its length is not what ICE allows".to_owned(),
+    };
+    if !(4..=256).contains(&credentials.ufrag.len()) {
+        return Err(refused("ice-ufrag"));
+    }
+    if !(22..=256).contains(&credentials.pwd.len()) {
+        return Err(refused("ice-pwd"));
+    }
+    Ok(())
+}
+
+fn local_candidate(
+    carrier: Carrier,
+    address: SocketAddr,
+    offers: bool,
+) -> Result<Candidate, TransportError> {
+    let (network, tcp_type) = match carrier {
+        Carrier::Udp => ("udp", TcpType::Unspecified),
+        // Who offers is the client, and opens the connection.
+        Carrier::Tcp if offers => ("tcp", TcpType::Active),
+        Carrier::Tcp => ("tcp", TcpType::Passive),
+    };
+    CandidateHostConfig {
+        base_config: CandidateConfig {
+            network: network.to_owned(),
+            address: address.ip().to_string(),
+            port: address.port(),
+            component: 1,
+            ..CandidateConfig::default()
+        },
+        tcp_type,
+    }
+    .new_candidate_host()
+    .map_err(engine)
+}
+
+fn handshake_config(
+    identity: &Identity,
+    expected: Fingerprint,
+    is_client: bool,
+) -> Result<Arc<HandshakeConfig>, TransportError> {
+    let provider = Arc::clone(&identity.provider);
+    let verify = move |certificates: &[Vec<u8>], _: &[_]| {
+        let fingerprint = certificates
+            .first()
+            .and_then(|der| Fingerprint::of(der, provider.as_ref()).ok());
+        if fingerprint == Some(expected) {
+            Ok(())
+        } else {
+            Err(EngineError::Other(
+                "the certificate is not that of the offer".to_owned(),
+            ))
+        }
+    };
+    ConfigBuilder::default()
+        .with_crypto_provider(Arc::clone(&identity.provider))
+        .with_certificates(vec![identity.certificate.clone()])
+        .with_srtp_protection_profiles(SrtpProfile::offered())
+        .with_client_auth(ClientAuthType::RequireAnyClientCert)
+        // Certificates sign themselves here; what counts is the fingerprint.
+        .with_insecure_skip_verify(true)
+        .with_verify_peer_certificate(Some(Arc::new(verify)))
+        .with_extended_master_secret(ExtendedMasterSecretType::Require)
+        .build(is_client, None)
+        .map(Arc::new)
+        .map_err(engine)
+}
+
+fn context_of(route: Route) -> TransportContext {
+    TransportContext {
+        local_addr: route.local,
+        peer_addr: route.remote,
+        transport_protocol: match route.carrier {
+            Carrier::Udp => TransportProtocol::UDP,
+            Carrier::Tcp => TransportProtocol::TCP,
+        },
+        ecn: None,
+    }
+}
+
+fn route_of(context: &TransportContext) -> Route {
+    Route {
+        carrier: match context.transport_protocol {
+            TransportProtocol::TCP => Carrier::Tcp,
+            _ => Carrier::Udp,
+        },
+        local: context.local_addr,
+        remote: context.peer_addr,
+    }
+}
+
+#[cfg(test)]
+mod tests;
