@@ -37,6 +37,12 @@ pub enum Error {
         /// For how long.
         limit: Duration,
     },
+    /// The system does not give what is needed.
+    #[error("the system has no {what}")]
+    Unavailable {
+        /// What is missing.
+        what: &'static str,
+    },
     /// The caller used this crate in a way its documentation excludes.
     #[error("misuse: {what}")]
     ApiMisuse {

@@ -6,7 +6,7 @@
 //! | [`packet`] | data and control packets | 3 |
 //! | [`sequence`], [`time`] | numbers and times that wrap | 3.1 |
 //! | `handshake` | caller, listener and rendezvous up to a connection | 4.3 |
-//! | `crypto` | keys, their exchange and renewal, payload encryption | 6 |
+//! | [`crypto`] | keys, their exchange and renewal, payload encryption | 6 |
 //! | `connection` | the established connection's data plane | 4.4 to 4.8, 5 |
 //! | `listener` | all callers on one port | 4.3.1 |
 //! | `stream_id` | what a caller wants | appendix B |
@@ -46,6 +46,7 @@
 //!
 //! What is sent is a [`packet::Datagram`]: a header and a shared body, so that drivers can gather many into one send.
 
+pub mod crypto;
 pub mod packet;
 pub mod sequence;
 pub mod time;
