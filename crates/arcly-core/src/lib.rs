@@ -96,6 +96,8 @@ mod own_sessions;
 mod playback;
 mod record;
 pub mod relay;
+#[cfg(feature = "rtp")]
+pub mod rtp;
 mod storage;
 mod stream;
 mod time_source;

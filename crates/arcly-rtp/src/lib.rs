@@ -6,8 +6,12 @@
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
 mod error;
+mod ntp;
 pub mod packet;
 pub mod payload;
+pub mod sdp;
 
 pub use error::{Result, RtpError};
+pub use ntp::NtpTime;
 pub use packet::{RtpHeader, RtpPacket};
+pub use payload::PayloadFormat;
