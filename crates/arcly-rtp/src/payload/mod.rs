@@ -5,8 +5,15 @@
 //! [arcly-codec](https://docs.rs/arcly-codec) reads and writes: H.264, H.265 and VVC as NAL units with 4-byte lengths and without parameter sets,
 //! AV1 as a low-overhead temporal unit without temporal delimiter, AAC raw, Opus, VP8 and VP9 as they are.
 
+pub mod aac;
+pub mod h264;
+pub mod opus;
+pub mod pcm;
+
+mod bits;
 mod dispatch;
 mod format;
+mod nal;
 
 pub use format::{AacFormat, PayloadFormat};
 
@@ -67,6 +74,9 @@ pub trait Depacketizer: Send {
         let _ = units;
     }
 }
+
+/// The shortest payload that a packetizer can be made for, in bytes; what it is asked for below is taken as this. Formats that need more say so.
+pub const MIN_PAYLOAD_BYTES: usize = 50;
 
 /// The longest [`Payload::head`], in bytes.
 pub const MAX_HEAD_BYTES: usize = 32;
