@@ -2,4 +2,6 @@
 
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
+mod extension_uri;
+pub mod sdp;
 pub mod transport;
