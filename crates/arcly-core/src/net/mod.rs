@@ -1,5 +1,5 @@
-//! What all TCP protocols share: the accept loop [`run_tcp_ingest_server`], the [`Dialer`] of clients, and the [`Transport`] that is
-//! plain or TLS.
+//! What all protocols share. On TCP: the accept loop [`run_tcp_ingest_server`], the [`Dialer`] of clients, and the [`Transport`] that is
+//! plain or TLS. On UDP: a port for many peers, `udp::UdpPort` (feature `udp`).
 //!
 //! A protocol brings a handler for one connection; the loop brings what every listener on the open Internet needs:
 //! a cap on connections, a cap for each peer, a deadline for the handshake, log lines that a flood cannot turn into a full
@@ -14,6 +14,8 @@ mod slots;
 #[cfg(feature = "tls")]
 pub mod tls;
 mod transport;
+#[cfg(feature = "udp")]
+pub mod udp;
 
 pub use config::{ConnectionRefusal, RefusalHook, TcpIngestConfig};
 pub use connection::{Handshake, TcpConnection};
