@@ -14,10 +14,6 @@ pub const TIMESTAMP_BASE: i64 = 10 * 90_000;
 /// 100 ms).
 const PCR_INTERVAL: i64 = 40 * 90;
 
-/// After how long PAT and PMT are due again. They are written at the first PCR or frame past it, so
-/// at most [`PCR_INTERVAL`] later: within 100 ms (ETSI TR 101 211 4.4).
-const TABLES_DUE: i64 = 60 * 90;
-
 /// The longest forward step that is filled with PCRs. A longer one is a jump of the clock, and
 /// marked so. It bounds what a frame can add: 125 packets.
 const MAX_FILL: i64 = 5 * 90_000;
@@ -54,6 +50,8 @@ pub(crate) enum Step {
 #[derive(Debug, Default)]
 pub(crate) struct SystemClock {
     offset: i64,
+    /// After how long PAT and PMT are due again.
+    tables_due: i64,
     /// The latest reading; none before the first frame.
     now: Option<i64>,
     last_pcr: i64,
@@ -65,9 +63,12 @@ pub(crate) struct SystemClock {
 }
 
 impl SystemClock {
-    pub(crate) fn new(offset: i64) -> Self {
+    /// A clock `offset` ticks below the DTS, with PAT and PMT within `table_interval` ticks.
+    pub(crate) fn new(offset: i64, table_interval: i64) -> Self {
         Self {
             offset,
+            // They are written at the first PCR or frame past it, which is at most a PCR's interval later.
+            tables_due: table_interval.saturating_sub(PCR_INTERVAL).max(0),
             ..Self::default()
         }
     }
@@ -122,7 +123,7 @@ impl SystemClock {
         self.now = Some(now);
         if self
             .last_tables
-            .is_none_or(|last| now - last > TABLES_DUE || now < last)
+            .is_none_or(|last| now - last > self.tables_due || now < last)
         {
             self.last_tables = Some(now);
             return Some(Step::Tables);
@@ -185,7 +186,7 @@ mod tests {
 
     #[test]
     fn slow_video_gets_pcrs_between_its_frames() {
-        let mut clock = SystemClock::new(OFFSET);
+        let mut clock = SystemClock::new(OFFSET, 9_000);
         assert_eq!(frame(&mut clock, 0, true), [(-OFFSET, true)]);
         let pcrs = frame(&mut clock, 90_000, true);
         assert_eq!(pcrs.len(), 25);
@@ -194,7 +195,7 @@ mod tests {
 
     #[test]
     fn a_jump_is_marked_and_not_filled() {
-        let mut clock = SystemClock::new(OFFSET);
+        let mut clock = SystemClock::new(OFFSET, 9_000);
         frame(&mut clock, 0, true);
         assert_eq!(
             frame(&mut clock, 90_000 * 3_600, true),
@@ -205,7 +206,7 @@ mod tests {
 
     #[test]
     fn others_drive_the_clock_where_the_carrier_stalls_and_it_returns_below_its_dts() {
-        let mut clock = SystemClock::new(OFFSET);
+        let mut clock = SystemClock::new(OFFSET, 9_000);
         frame(&mut clock, 0, true);
         // Up to its last DTS at first, because its next may be as low as that.
         assert!(
@@ -221,22 +222,34 @@ mod tests {
         assert_eq!(frame(&mut clock, 100_000, true), [(100_000 - OFFSET, true)]);
     }
 
-    #[test]
-    fn tables_come_within_100_ms() {
-        let mut clock = SystemClock::new(OFFSET);
-        let mut last = None;
-        for n in 0..200 {
+    /// The longest step between tables in ten seconds of frames of 1001/30000 s.
+    fn longest_table_step(interval: i64) -> i64 {
+        let mut clock = SystemClock::new(OFFSET, interval);
+        let mut times = Vec::new();
+        for n in 0..300 {
             let target = clock.approach(n * 3_003, true);
             while let Some(step) = clock.next_step(target, true) {
-                let now = clock.now.expect("started");
                 if step == Step::Tables {
-                    assert!(last.is_none_or(|last| now - last <= 9_000));
-                    last = Some(now);
+                    times.push(clock.now.expect("started"));
                 }
             }
             clock.pcr(target);
         }
-        assert!(last.is_some());
+        let steps = times.windows(2).map(|pair| pair[1] - pair[0]);
+        steps.max().expect("several tables")
+    }
+
+    #[test]
+    fn tables_come_within_their_interval() {
+        for interval in [3_600, 9_000, 45_000, 90_000] {
+            let longest = longest_table_step(interval);
+            assert!(
+                longest <= interval && longest > interval - 2 * PCR_INTERVAL,
+                "{longest} for {interval}"
+            );
+        }
+        // There is no way to be more often than the PCR.
+        assert!(longest_table_step(0) <= PCR_INTERVAL);
     }
 
     proptest! {
@@ -245,7 +258,7 @@ mod tests {
             start in -1_i64 << 40..1_i64 << 40,
             frames in prop::collection::vec((any::<bool>(), 0_i64..100_000, -20_000_i64..20_000), 1..100),
         ) {
-            let mut clock = SystemClock::new(OFFSET);
+            let mut clock = SystemClock::new(OFFSET, 9_000);
             let (mut video, mut last) = (start, None);
             for (carrier, step, lead) in frames {
                 let dts = if carrier { video += step; video } else { video + lead };

@@ -38,6 +38,9 @@ struct Held {
     frames: Vec<(MediaFrame, usize, Plan)>,
     bytes: usize,
     span: Option<(Timestamp, Timestamp)>,
+    /// There is video or audio among them. Data tracks have no configs: those that start with the stream are known once its first
+    /// picture or sound comes.
+    media: bool,
 }
 
 /// Where packets go: a block being filled, and the blocks that are full.
@@ -80,12 +83,13 @@ impl Output {
 
 impl Multiplex {
     pub(crate) fn new(config: TsConfig) -> Self {
-        // A duration that does not fit has no use as an offset; the longest that does is no better.
-        let offset = TimeDelta::from(config.pcr_offset).to_ticks(crate::packet::RATE);
+        // A duration that does not fit has no use here; the longest that does is no better.
+        let ticks = |duration| TimeDelta::from(duration).to_ticks(crate::packet::RATE);
+        let clock = SystemClock::new(ticks(config.pcr_offset), ticks(config.table_interval));
         Self {
             config,
             tracks: Tracks::default(),
-            clock: SystemClock::new(offset),
+            clock,
             tables: Tables::new(),
             held: Some(Held::default()),
         }
@@ -99,7 +103,7 @@ impl Multiplex {
             if !Format::needs_no_config(frame.codec) {
                 self.configure(frame, Format::from_config(frame)?)?;
             }
-            if self.tracks.has(MediaKind::Video) && self.tracks.has(MediaKind::Audio) {
+            if self.held.as_ref().is_some_and(|held| held.media) && self.knows_both_kinds() {
                 self.start(out);
             }
             return Ok(());
@@ -115,12 +119,14 @@ impl Multiplex {
         });
         held.span = Some((first, last));
         held.bytes += frame.payload.len();
+        held.media |= frame.kind != MediaKind::Data;
         held.frames.push((frame.clone(), index, plan));
+        let has_media = held.media;
         let limits = &self.config.limits;
         if last.since(first) >= TimeDelta::from(self.config.start_wait)
             || held.frames.len() >= limits.held_frames
             || held.bytes >= limits.held_bytes
-            || (self.tracks.has(MediaKind::Video) && self.tracks.has(MediaKind::Audio))
+            || (has_media && self.knows_both_kinds())
         {
             self.start(out);
         }
@@ -139,6 +145,10 @@ impl Multiplex {
     /// Makes PAT and PMT the next thing that is written.
     pub(crate) fn request_tables(&mut self) {
         self.clock.request_tables();
+    }
+
+    fn knows_both_kinds(&self) -> bool {
+        self.tracks.has(MediaKind::Video) && self.tracks.has(MediaKind::Audio)
     }
 
     /// Whether there is a video track.
