@@ -148,23 +148,21 @@ fn splices_come_back_with_the_time_of_the_picture_before_them() {
 
 #[test]
 fn a_day_does_not_drift() {
-    // 24 hours compressed: 25 frames of video and AAC at 44.1 kHz every five minutes.
+    // 24 hours compressed: 25 frames of 30000/1001 a second and AAC at 44.1 kHz every five minutes.
     let config = MediaFrame::new_audio(0, bytes::Bytes::from_static(&[0x12, 0x10]), CodecId::Aac);
     let mut frames = vec![video_config(), config.into_config()];
+    let at = arcly_core::Timestamp::from_ticks;
     for burst in 0..24 * 12_i64 {
-        let start = burst * 300;
+        let (first_picture, first_sound) =
+            (burst * 300 * 30_000 / 1_001, burst * 300 * 44_100 / 1_024);
         for n in 0..25 {
-            let time =
-                arcly_core::Timestamp::from_ticks(start * 30_000 / 1_001 + n, 30_000 / 1_001 + 1);
-            let _ = time;
-            let dts = arcly_core::Timestamp::from_ticks(start * 25 + n, 25);
             let mut frame = picture(0, 0, 50, n == 0);
-            (frame.pts, frame.dts) = (dts, dts);
+            frame.dts = at((first_picture + n) * 1_001, 30_000);
+            frame.pts = frame.dts;
             frames.push(frame);
-            let pts =
-                arcly_core::Timestamp::from_ticks((start * 44_100 / 1_024 + n) * 1_024, 44_100);
             let mut sound = aac(0, 50, TrackId::AUDIO);
-            (sound.pts, sound.dts) = (pts, pts);
+            sound.pts = at((first_sound + n) * 1_024, 44_100);
+            sound.dts = sound.pts;
             frames.push(sound);
         }
     }

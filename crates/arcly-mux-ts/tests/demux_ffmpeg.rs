@@ -348,3 +348,59 @@ fn aac_in_latm_reads_as_in_mp4() {
         assert_eq!(hash(&frame.payload), sample.hash);
     }
 }
+
+/// Takes the DTS out of all PES headers, as sources write that stamp PTS only: the field becomes stuffing.
+fn without_dts(mut ts: Vec<u8>) -> Vec<u8> {
+    let mut taken = 0;
+    for packet in ts.as_chunks_mut::<188>().0 {
+        let start = match packet[3] & 0x30 {
+            0x10 => 4,
+            0x30 => 5 + usize::from(packet[4]),
+            _ => continue,
+        };
+        let pes = &mut packet[start.min(188)..];
+        if let [0, 0, 1, 0xe0, _, _, _, flags, _, pts, _, _, _, _, dts @ ..] = pes
+            && *flags & 0xc0 == 0xc0
+        {
+            *flags &= !0x40;
+            *pts = 0x20 | *pts & 0x0f;
+            dts[..5].fill(0xff);
+            taken += 1;
+        }
+    }
+    assert!(taken > 10, "pictures that are reordered");
+    ts
+}
+
+/// The decoding times that we derive are those that ffmpeg had written, but for the first ones: that pictures are reordered shows only by
+/// the second, and none goes below the first.
+fn derives_the_same_dts(name: &str, video: &[&str]) {
+    let dir = scratch(name);
+    let (mp4, ts) = (dir.join("in.mp4"), dir.join("in.ts"));
+    encode(&mp4, video, &["-c:a", "aac"]);
+    let (from, to) = (mp4.to_str().expect("UTF-8"), ts.to_str().expect("UTF-8"));
+    ffmpeg(&["-y", "-loglevel", "error", "-i", from, "-c", "copy", to]);
+    let stream = std::fs::read(&ts).expect("ffmpeg wrote it");
+    let (theirs, ours) = (demux(&stream, 1_316), demux(&without_dts(stream), 1_316));
+    let (theirs, ours) = (
+        of_track(&theirs, TrackId::VIDEO),
+        of_track(&ours, TrackId::VIDEO),
+    );
+    assert!(theirs.iter().any(|frame| frame.pts != frame.dts));
+    assert_eq!(theirs.len(), ours.len());
+    let first = ours[0].pts;
+    for (number, (theirs, ours)) in theirs.iter().zip(&ours).enumerate() {
+        assert_eq!((ours.pts, &ours.payload), (theirs.pts, &theirs.payload));
+        assert_eq!(ours.dts, theirs.dts.max(first), "picture {number}");
+    }
+}
+
+#[test]
+fn h264_without_dts() {
+    derives_the_same_dts("h264-no-dts", &H264);
+}
+
+#[test]
+fn h265_without_dts() {
+    derives_the_same_dts("h265-no-dts", &H265);
+}

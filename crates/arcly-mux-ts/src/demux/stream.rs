@@ -147,7 +147,7 @@ impl Stream {
                     }) as u64;
             }
         }
-        *shared.buffered = (*shared.buffered + self.buffered()).saturating_sub(before);
+        self.account(before, shared);
     }
 
     /// Takes those of `packets` that go on in an open PES packet of unknown length and hold nothing but
@@ -197,7 +197,7 @@ impl Stream {
             Content::Sections(sections) => sections.lose(),
         }
         self.track.mark_broken();
-        *shared.buffered = (*shared.buffered + self.buffered()).saturating_sub(before);
+        self.account(before, shared);
     }
 
     /// Packets of unknown number are missing: also the counter says nothing.
@@ -213,7 +213,13 @@ impl Stream {
             pes.end(&mut self.track, shared.out);
             pes.reader.finish(&mut self.track, shared.out);
         }
+        self.account(before, shared);
+    }
+
+    /// Adds up what has happened since `before` bytes were buffered.
+    fn account(&mut self, before: usize, shared: &mut Shared<'_>) {
         *shared.buffered = (*shared.buffered + self.buffered()).saturating_sub(before);
+        shared.stats.late_pictures += self.track.take_late_pictures();
     }
 
     pub(crate) fn buffered(&self) -> usize {
@@ -274,7 +280,8 @@ impl Stream {
             self.track.mark_broken();
         }
         if let Some(times) = times {
-            pes.reader.stamp(times);
+            pes.reader
+                .stamp(times, stamp.is_some_and(|(_, dts)| dts.is_some()));
         }
     }
 

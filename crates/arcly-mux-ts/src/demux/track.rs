@@ -13,6 +13,8 @@ pub(crate) struct Track {
     broken: bool,
     last_dts: Option<Timestamp>,
     config: Bytes,
+    /// Pictures that came later than the stream promised, and were not counted yet.
+    late_pictures: u64,
 }
 
 impl Track {
@@ -23,6 +25,7 @@ impl Track {
             broken: false,
             last_dts: None,
             config: Bytes::new(),
+            late_pictures: 0,
         }
     }
 
@@ -39,6 +42,16 @@ impl Track {
     pub(crate) fn succeed(&mut self, old: &Self) {
         self.last_dts = old.last_dts;
         self.mark_broken();
+    }
+
+    /// A picture came later than its stream promised.
+    pub(crate) const fn count_late_picture(&mut self) {
+        self.late_pictures += 1;
+    }
+
+    /// How many of them there were since this was last asked.
+    pub(crate) fn take_late_pictures(&mut self) -> u64 {
+        std::mem::take(&mut self.late_pictures)
     }
 
     /// Emits `config`, unless it is the one in force.

@@ -2,6 +2,7 @@
 
 mod audio;
 mod data;
+mod decoding_times;
 mod nal;
 mod opus;
 mod video;
@@ -66,10 +67,10 @@ impl Reader {
         }
     }
 
-    /// The times of the PES packet that has started, once what came before it is out.
-    pub(crate) fn stamp(&mut self, times: Times) {
+    /// The times of the PES packet that has started, once what came before it is out, and whether it has a DTS of its own.
+    pub(crate) fn stamp(&mut self, times: Times, has_dts: bool) {
         match self {
-            Self::Video(reader) => reader.stamp(times),
+            Self::Video(reader) => reader.stamp(times, has_dts),
             Self::Audio(reader) => reader.stamp(times),
             Self::Opus(_) | Self::Data(_) => {}
         }

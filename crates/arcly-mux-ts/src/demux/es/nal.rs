@@ -2,6 +2,7 @@
 
 use arcly_core::codec::h264::{self, NalUnitType};
 use arcly_core::codec::h265;
+use arcly_core::codec::video::FrameRate;
 use arcly_core::{CodecId, FrameFlags};
 use bytes::Bytes;
 
@@ -16,6 +17,14 @@ pub(crate) enum Role {
     Picture,
     /// Goes with the picture.
     Other,
+}
+
+/// How far the pictures of a stream are out of output order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Reordering {
+    /// The most pictures that come before one and are shown after it.
+    pub(crate) depth: u32,
+    pub(crate) frame_rate: Option<FrameRate>,
 }
 
 /// Follows the NAL units of a stream.
@@ -105,6 +114,38 @@ impl NalStream {
         match self {
             Self::H264(boundary) => boundary.parameter_sets().config()?.to_bytes().ok(),
             Self::H265 { sets, .. } => sets.config()?.to_bytes().ok(),
+        }
+    }
+
+    /// What the SPS in force promises; `None` where there is none that can be read.
+    pub(crate) fn reordering(&self) -> Option<Reordering> {
+        match self {
+            Self::H264(boundary) => {
+                let sps = boundary.parameter_sets().first_sps()?;
+                // An SPS that does not tell allows as much as the decoded picture buffer holds. Cameras that leave it out reorder nothing.
+                let told = sps
+                    .vui
+                    .as_ref()
+                    .is_some_and(|vui| vui.restriction.is_some());
+                let frames = if told {
+                    sps.max_num_reorder_frames()
+                } else {
+                    0
+                };
+                // Each field may be an access unit of its own.
+                let fields = if sps.is_interlaced() { 2 } else { 1 };
+                Some(Reordering {
+                    depth: frames.saturating_mul(fields),
+                    frame_rate: sps.frame_rate(),
+                })
+            }
+            Self::H265 { sets, .. } => {
+                let sps = sets.first_sps()?;
+                Some(Reordering {
+                    depth: sps.max_num_reorder_pics.into(),
+                    frame_rate: sps.frame_rate(),
+                })
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! Video of NAL units behind start codes (Annex B of H.264 and H.265): from PES payloads to access
 //! units as the bus has them.
 
+use super::decoding_times::DecodingTimes;
 use super::nal::{NalStream, Role};
 use crate::demux::timeline::Times;
 use crate::demux::track::Track;
@@ -46,6 +47,7 @@ pub(crate) struct VideoReader {
     has_config: bool,
     /// The times of the last access unit, and the step to it.
     last: Option<(Times, i64)>,
+    decoding: DecodingTimes,
     /// What is buffered is all there is of its PES packet.
     whole: bool,
 }
@@ -66,6 +68,7 @@ impl VideoReader {
             config: None,
             has_config: false,
             last: None,
+            decoding: DecodingTimes::default(),
             whole: false,
         }
     }
@@ -82,7 +85,10 @@ impl VideoReader {
         self.whole = false;
     }
 
-    pub(crate) fn stamp(&mut self, times: Times) {
+    pub(crate) fn stamp(&mut self, times: Times, has_dts: bool) {
+        if has_dts {
+            self.decoding.stamped();
+        }
         if self.stamps.len() >= MAX_STAMPS {
             self.stamps.pop_front();
         }
@@ -216,13 +222,23 @@ impl VideoReader {
             track.mark_broken();
             return;
         };
+        let config = self.config.take();
+        if config.is_some()
+            && let Some(reordering) = self.stream.reordering()
+        {
+            self.decoding.promise(reordering);
+        }
+        let (times, late) = self.decoding.of(times);
+        if late {
+            track.count_late_picture();
+        }
         let step = match self.last {
             Some((last, _)) if times.dts > last.dts => times.dts - last.dts,
             Some((_, step)) => step,
             None => i64::from(RATE / 30),
         };
         self.last = Some((times, step));
-        if let Some(config) = self.config.take() {
+        if let Some(config) = config {
             track.emit_config(config, times, out);
         }
         let kept =
