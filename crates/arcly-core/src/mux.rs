@@ -79,6 +79,14 @@ pub trait Muxer: Send {
     /// # Errors
     /// Where what was held back cannot be written.
     fn finish(&mut self, out: &mut Vec<Bytes>) -> Result<(), MuxError>;
+
+    /// What may be put in the place of the first bytes of the file, as many as it has, after [`finish`](Self::finish): a beginning that tells what
+    /// only the end knows, such as the duration. Storage that can only append does without it, so the file has to play either way.
+    ///
+    /// The default is for containers whose beginning is final.
+    fn final_header(&self) -> Option<Bytes> {
+        None
+    }
 }
 
 /// One segment, as [`SegmentMuxer::end_segment`] returns it.

@@ -90,8 +90,8 @@ pub struct Fmp4Config {
     /// files do not.
     pub producer_time: bool,
     /// How many bytes are kept free behind the file's header for the index that
-    /// [`Fmp4Muxer::final_header`](crate::Fmp4Muxer::final_header) puts there. Default: 0, none: it takes a storage that can
-    /// overwrite. 12 bytes hold an entry; with fewer entries than fragments, an entry covers several.
+    /// [`Muxer::final_header`](arcly_core::mux::Muxer::final_header) puts there. Default: 0, none: it takes a storage that can
+    /// overwrite, as local files are. 12 bytes hold an entry; with fewer entries than fragments, an entry covers several.
     pub reserve_for_index: usize,
     /// The limits.
     pub limits: Limits,

@@ -18,7 +18,7 @@ const BOX_HEADER: usize = 8;
 ///
 /// A fragment begins with each keyframe of the leading video track, and when [`Fmp4Config::fragment_duration`] has passed. The
 /// file plays up to its last whole fragment however it ends. [`finish`](Muxer::finish) adds an index (`mfra`), by which players
-/// seek; where the storage can overwrite, [`final_header`](Self::final_header) has one that players also tell the duration by.
+/// seek; where the storage can overwrite, [`final_header`](Muxer::final_header) has one that players also tell the duration by.
 ///
 /// The timeline of the file starts at its earliest frame, and tracks keep their offset to each other.
 ///
@@ -66,28 +66,6 @@ impl Fmp4Muxer {
             header_bytes: 0,
             is_finished: false,
         }
-    }
-
-    /// What the header becomes once the file is whole: as long as it was, with the duration, and with an index (`sidx`) in the place that
-    /// [`Fmp4Config::reserve_for_index`] kept. Write it over the beginning of the file.
-    ///
-    /// `None` before [`finish`](Muxer::finish), where nothing has been written, and where the reserve is too small for an entry (76 bytes).
-    #[must_use]
-    pub fn final_header(&self) -> Option<Bytes> {
-        let (index, end) = self.fragmenter.index().filter(|_| self.is_finished)?;
-        let lead = self.fragmenter.tracks().first()?;
-        let duration = TimeDelta::from_ticks(
-            i64::try_from(index.duration()).ok()?,
-            lead.description.timescale,
-        );
-        let duration = duration.to_ticks(MOVIE_TIMESCALE).unsigned_abs();
-        let mut out = BoxWriter::with_capacity(self.header_bytes);
-        write_init(self.fragmenter.tracks(), Some(duration), &mut out);
-        let room = self.header_bytes.checked_sub(out.len() + BOX_HEADER)?;
-        index.write_segment_index(lead, end, room, &mut out)?;
-        let rest = self.header_bytes.checked_sub(out.len() + BOX_HEADER)?;
-        out.plain(b"free", |out| out.zeros(rest));
-        Some(out.finish())
     }
 
     /// Takes over what a config says about its track, where the file can still be told.
@@ -293,5 +271,26 @@ impl Muxer for Fmp4Muxer {
         }
         self.is_finished = true;
         Ok(())
+    }
+
+    /// What the header becomes once the file is whole: as long as it was, with the duration, and with an index (`sidx`) in the place that
+    /// [`Fmp4Config::reserve_for_index`] kept. A recorder writes it over the beginning of the file.
+    ///
+    /// `None` before [`finish`](Self::finish), where nothing has been written, and where the reserve is too small for an entry (76 bytes).
+    fn final_header(&self) -> Option<Bytes> {
+        let (index, end) = self.fragmenter.index().filter(|_| self.is_finished)?;
+        let lead = self.fragmenter.tracks().first()?;
+        let duration = TimeDelta::from_ticks(
+            i64::try_from(index.duration()).ok()?,
+            lead.description.timescale,
+        );
+        let duration = duration.to_ticks(MOVIE_TIMESCALE).unsigned_abs();
+        let mut out = BoxWriter::with_capacity(self.header_bytes);
+        write_init(self.fragmenter.tracks(), Some(duration), &mut out);
+        let room = self.header_bytes.checked_sub(out.len() + BOX_HEADER)?;
+        index.write_segment_index(lead, end, room, &mut out)?;
+        let rest = self.header_bytes.checked_sub(out.len() + BOX_HEADER)?;
+        out.plain(b"free", |out| out.zeros(rest));
+        Some(out.finish())
     }
 }

@@ -61,6 +61,20 @@ fn packets(file: &Path) -> (usize, usize) {
     (count("video"), count("audio"))
 }
 
+/// The boxes that a file begins with, up to the first fragment.
+fn header_boxes(file: &Path) -> Vec<String> {
+    let data = std::fs::read(file).expect("there");
+    let (mut at, mut kinds) = (0, Vec::new());
+    while let Some([a, b, c, d, kind @ ..]) = data.get(at..at + 8) {
+        if kind == b"moof" {
+            break;
+        }
+        kinds.push(String::from_utf8_lossy(kind).into_owned());
+        at += u32::from_be_bytes([*a, *b, *c, *d]) as usize;
+    }
+    kinds
+}
+
 #[tokio::test]
 async fn a_stream_is_recorded_as_mp4() {
     let frames = sample();
@@ -98,9 +112,12 @@ async fn a_stream_is_recorded_as_mp4() {
     recording.await.expect("no panic");
     assert!(object.ends_with(".mp4"), "{object}");
     // Sound before the first keyframe is in no file.
-    let (video, audio) = packets(&folder.path().join(&object));
+    let file = folder.path().join(&object);
+    let (video, audio) = packets(&file);
     assert_eq!(video, media(MediaKind::Video));
     assert!(audio + 5 >= media(MediaKind::Audio), "{audio}");
+    // A file that has been closed tells at its beginning how long it is, and where to seek.
+    assert_eq!(header_boxes(&file), ["ftyp", "moov", "sidx", "free"]);
 }
 
 #[tokio::test]
@@ -166,6 +183,8 @@ async fn a_recording_cut_by_a_kill_plays() {
             is_recovered || video == 250,
             "a closed file is whole: {video}"
         );
+        let index = if is_recovered { "free" } else { "sidx" };
+        assert_eq!(header_boxes(&path)[2], index);
         found += (video + audio) as u64;
     }
     // A fragment that was not whole yet is missing: a second.

@@ -142,6 +142,12 @@ impl RecordingFile {
             }
             self.write_out().await?;
         }
+        if let Some(writer) = &mut self.writer
+            && let Some(header) = self.muxer.final_header()
+        {
+            // False where the storage can only append, which the container is made for, too.
+            writer.replace_start(header).await?;
+        }
         let Some(writer) = self.writer else {
             return Ok(None);
         };

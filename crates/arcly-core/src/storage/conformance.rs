@@ -14,6 +14,7 @@ pub(super) async fn conforms<B: StorageBackend + Clone>(fresh: impl Fn() -> B) {
     orphans_are_recovered(fresh()).await;
     recovery_keeps_both(fresh()).await;
     writers_do_not_mix(fresh()).await;
+    beginnings_are_replaced_whole_or_not_at_all(fresh()).await;
 }
 
 fn bytes(text: &str) -> Bytes {
@@ -236,6 +237,27 @@ async fn writers_do_not_mix(storage: impl StorageBackend + Clone) {
     assert_eq!(committed, 1, "the first to commit wins");
     let winner = storage.get("grown").await.unwrap();
     assert!(winner.len() == 200_000 && winner.iter().all(|byte| *byte == winner[0]));
+}
+
+async fn beginnings_are_replaced_whole_or_not_at_all(storage: impl StorageBackend) {
+    for size in [4, 4_096, 10_000] {
+        let object = format!("{size}.mp4");
+        let mut writer = storage.create(&object).await.unwrap();
+        writer
+            .write(&[Bytes::from(vec![b'o'; size])])
+            .await
+            .unwrap();
+        let longer = Bytes::from(vec![b'n'; size + 1]);
+        assert!(!writer.replace_start(longer).await.unwrap());
+        writer.write(&[bytes("tail")]).await.unwrap();
+        let start = Bytes::from(vec![b'n'; size]);
+        let replaced = writer.replace_start(start).await.unwrap();
+        writer.write(&[bytes("end")]).await.unwrap();
+        writer.commit().await.unwrap();
+        let letter = if replaced { 'n' } else { 'o' };
+        let expected = letter.to_string().repeat(size) + "tailend";
+        assert_eq!(storage.get(&object).await.unwrap(), expected);
+    }
 }
 
 #[tokio::test]

@@ -283,6 +283,16 @@ impl ObjectWriter for MemoryWriter {
         Ok(())
     }
 
+    async fn replace_start(&mut self, start: Bytes) -> Result<bool> {
+        let mut state = lock(&self.state);
+        let partial = state.partial.get_mut(&self.id).ok_or_else(|| self.gone())?;
+        let Some(old) = partial.data.get_mut(..start.len()) else {
+            return Ok(false);
+        };
+        old.copy_from_slice(&start);
+        Ok(true)
+    }
+
     async fn commit(self: Box<Self>) -> Result<()> {
         let mut state = lock(&self.state);
         if state.objects.contains_key(&self.object) {

@@ -126,6 +126,22 @@ pub trait ObjectWriter: Send {
     /// As [`write`](Self::write).
     async fn sync(&mut self) -> Result<()>;
 
+    /// Puts `start` in the place of the first bytes of the object, as many as it has; false, and nothing done, where the backend can only
+    /// append or less has been written. For containers that know only at the end what their beginning is to say, see
+    /// [`Muxer::final_header`](crate::mux::Muxer::final_header).
+    ///
+    /// What lies behind the first 4 KiB of `start` is durable before those are written. So a crash on the way leaves the old beginning whole, or
+    /// changed behind its first 4 KiB only.
+    ///
+    /// The default is for backends that can only append.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    async fn replace_start(&mut self, start: Bytes) -> Result<bool> {
+        let _ = start;
+        Ok(false)
+    }
+
     /// Makes the object appear, whole and durable, under its name.
     ///
     /// # Errors

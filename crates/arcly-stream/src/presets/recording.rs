@@ -26,7 +26,7 @@ pub fn mp4_recording_sink<B: StorageBackend>(
     storage: B,
     config: RecordingConfig,
 ) -> RecordingSink<B> {
-    RecordingSink::new(key, storage, arcly_mux_fmp4::Fmp4Muxer::default, config)
+    RecordingSink::new(key, storage, mp4_muxer, config)
 }
 
 /// Records each stream of `engine` into MPEG-TS files in `storage` until `shutdown` is cancelled, then closes the files. What becomes of
@@ -58,8 +58,16 @@ pub async fn record_mp4<B: StorageBackend>(
     config: RecordingConfig,
     shutdown: CancellationToken,
 ) {
-    let muxers = arcly_mux_fmp4::Fmp4Muxer::default;
-    record(engine, storage, muxers, config, shutdown).await;
+    record(engine, storage, mp4_muxer, config, shutdown).await;
+}
+
+/// A muxer whose files get an index at their beginning when they are closed, where the storage can overwrite. Its 16 KiB hold an entry a
+/// second for 22 minutes; in longer files an entry covers several seconds.
+#[cfg(feature = "fmp4")]
+fn mp4_muxer() -> arcly_mux_fmp4::Fmp4Muxer {
+    let mut config = arcly_mux_fmp4::Fmp4Config::default();
+    config.reserve_for_index = 16 << 10;
+    arcly_mux_fmp4::Fmp4Muxer::new(config)
 }
 
 async fn record<B: StorageBackend>(

@@ -4,8 +4,11 @@ use super::folder::{Folder, flush_folder};
 use std::collections::hash_map::RandomState;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::hash::BuildHasher;
-use std::io;
+use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+
+/// What is overwritten in one go: a page of memory and of most disks, so that a crash leaves it old or new.
+const HEAD_BYTES: usize = 4096;
 
 /// What a hidden file is for, which its extension tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,6 +99,20 @@ impl Unfinished {
 
     pub(super) fn target(&self) -> &Path {
         &self.target
+    }
+
+    /// Overwrites the first bytes of the file, those behind [`HEAD_BYTES`] first.
+    pub(super) fn replace_start(&self, start: &[u8]) -> io::Result<()> {
+        // The file itself is open for appending only, wherever one seeks.
+        let mut file = OpenOptions::new().write(true).open(&self.path)?;
+        let (head, behind) = start.split_at(start.len().min(HEAD_BYTES));
+        if !behind.is_empty() {
+            file.seek(SeekFrom::Start(HEAD_BYTES as u64))?;
+            file.write_all(behind)?;
+            file.sync_data()?;
+            file.rewind()?;
+        }
+        file.write_all(head)
     }
 
     /// Gives the file its name, replacing what has it.

@@ -113,6 +113,17 @@ impl ObjectWriter for FsWriter {
         self.flush_and("syncing", sync).await
     }
 
+    async fn replace_start(&mut self, start: Bytes) -> Result<bool> {
+        let replace = move |growing: &mut Growing, flushed: io::Result<()>| {
+            flushed?;
+            if growing.length < start.len() as u64 {
+                return Ok(false);
+            }
+            growing.unfinished.replace_start(&start).map(|()| true)
+        };
+        self.flush_and("finishing", replace).await
+    }
+
     async fn commit(mut self: Box<Self>) -> Result<()> {
         let commit = |growing: &mut Growing, flushed: io::Result<()>| {
             let target = growing.unfinished.target().to_path_buf();
