@@ -73,6 +73,12 @@ async fn follow(origin: HlsOrigin, name: &'static str) -> (Parsed, usize) {
             );
         }
         assert!(now.ended || now.reports.len() == 1);
+        let is_dated = |date: &String| !date.starts_with("1970");
+        assert!(
+            now.open.date.iter().all(is_dated),
+            "{:?}: the first parts of a publish have a date too",
+            now.open
+        );
         last = now;
         versions += 1;
     }

@@ -1,8 +1,10 @@
 // The page of the server: lists what is live, plays it, and shows how to publish. No library, no build.
 
-const HLS_TYPE = 'application/vnd.apple.mpegurl';
+import { Player } from './player/player.js';
+
 const POLL_MILLISECONDS = 2000;
 const RETRY_MILLISECONDS = 3000;
+const SHOW_MILLISECONDS = 500;
 
 const token = new URLSearchParams(location.search).get('token');
 const byId = (id) => document.getElementById(id);
@@ -19,7 +21,10 @@ let streams = [];
 let relays = [];
 /** What plays: its name and session, so that a new stream under the name is noticed. */
 let playing = null;
+let player = null;
 let retry = 0;
+/** How far the clock here is ahead of the server's, in milliseconds, as the promptest answer says. */
+let clockAhead = { milliseconds: 0, uncertain: Infinity };
 
 // ---- Numbers ----
 
@@ -55,46 +60,70 @@ function notice(...lines) {
   byId('notice').hidden = lines.length === 0;
 }
 
-function play(stream) {
+function play(stream, sound) {
   clearTimeout(retry);
-  const path = withToken(stream.play.hls);
+  player?.stop();
   playing = { name: nameOf(stream), session: stream.session };
-  if (!video.canPlayType(HLS_TYPE)) {
-    const url = Object.assign(document.createElement('code'), { textContent: new URL(path, location.href).href });
-    notice('This browser cannot play HLS by itself. Open this address in Safari, a recent Chrome or Edge, VLC or ffplay:', url);
-    video.hidden = true;
-    return;
-  }
   notice();
   video.hidden = false;
-  video.src = path;
-  video.play().catch(() => { /* the controls are there */ });
+  const current = player = new Player(video, withToken(stream.play.hls), { sound });
+  player.addEventListener('state', ({ detail }) => current === player && showState(detail));
   showSound();
 }
 
 function stop(...lines) {
   clearTimeout(retry);
-  playing = null;
-  video.removeAttribute('src');
-  video.load();
+  player?.stop();
+  player = playing = null;
   video.hidden = true;
   byId('unmute').hidden = true;
   notice(...lines);
 }
 
-function showSound() {
-  byId('unmute').hidden = video.hidden || !video.muted;
+/** The stream that plays, as the list has it. */
+const playingStream = () => streams.find((candidate) => nameOf(candidate) === playing?.name);
+const hasTrack = (stream, kind) => stream?.tracks.some((track) => track.kind === kind) ?? false;
+
+function showState({ name, text, isFinal }) {
+  const stream = playingStream();
+  if (name === 'failed') {
+    const url = stream && Object.assign(document.createElement('code'), { textContent: new URL(withToken(stream.play.hls), location.href).href });
+    notice(text, ...(url ? ['Another player may play this address:', url] : []));
+    // A stream that has only just begun, or a decoder that has lost its way: once more from the start.
+    if (!isFinal) retry = setTimeout(() => { if (playingStream()) play(playingStream()); }, RETRY_MILLISECONDS);
+  } else if (name === 'waiting' && text) {
+    notice(text);
+  } else if (name === 'playing') {
+    notice(...(stream && !hasTrack(stream, 'video') ? ['Sound only'] : []));
+  }
+  showSound();
 }
 
+function showSound() {
+  byId('unmute').hidden = video.hidden || !video.muted || !hasTrack(playingStream(), 'audio');
+}
+
+/** What changes while it plays. */
+function showPlayback() {
+  const latency = player?.latency;
+  if (player) player.clockAhead = clockAhead.milliseconds;
+  byId('latency').textContent = latency === null || latency === undefined ? '–' : `${latency.toFixed(1)} s`;
+  byId('stalls').textContent = String(player?.stalls ?? 0);
+  byId('go-live').hidden = !player || player.isLive || player.isNative || video.hidden;
+  const left = player?.left ?? [];
+  byId('left').hidden = left.length === 0;
+  byId('left').textContent = `This browser does not decode ${left.join(', ')}.`;
+  const sounds = player?.sounds ?? [];
+  const select = byId('sound');
+  byId('sound-box').hidden = sounds.length < 2;
+  if ([...select.options].map((option) => option.value).join('\n') !== sounds.join('\n')) select.replaceChildren(...sounds.map((sound) => new Option(sound, sound)));
+  if (document.activeElement !== select && player?.sound) select.value = player.sound;
+}
+
+setInterval(showPlayback, SHOW_MILLISECONDS);
+byId('go-live').addEventListener('click', () => player?.goLive());
+byId('sound').addEventListener('change', ({ target }) => { if (playingStream()) play(playingStream(), target.value); });
 video.addEventListener('volumechange', showSound);
-video.addEventListener('error', () => {
-  // A stream that has only just begun, or has just ended: the list knows soon.
-  clearTimeout(retry);
-  retry = setTimeout(() => {
-    const stream = streams.find((candidate) => nameOf(candidate) === playing?.name);
-    if (stream) play(stream);
-  }, RETRY_MILLISECONDS);
-});
 byId('unmute').addEventListener('click', () => {
   video.muted = false;
   if (video.volume === 0) video.volume = 1;
@@ -130,18 +159,21 @@ function showList() {
 }
 
 function showPlaying() {
-  const name = wanted();
+  // What plays without having been asked for by name is stuck to until it is over.
+  const name = wanted() || (player && !player.isOver ? playing.name : '');
   const stream = streams.find((candidate) => nameOf(candidate) === name) ?? (name ? undefined : streams[0]);
   byId('elsewhere').hidden = byId('numbers').hidden = !stream;
   if (!stream) {
     byId('title').textContent = name || 'No stream chosen';
-    byId('origin').textContent = '';
-    const text = name ? `${name} is not live. It starts here by itself once somebody publishes it.` : 'Nothing is live. Publish a stream, and it plays here.';
-    // The last seconds of a stream that has just ended may play to their end.
-    if (!playing || playing.name !== name || video.ended || video.error) stop(text);
+    // The last seconds of a stream that has just ended play to their end, and go on where its publisher returns meanwhile.
+    const isPlaying = playing?.name === name && !player.isOver;
+    byId('origin').textContent = isPlaying ? 'The publisher has gone.' : '';
+    if (!isPlaying) stop(name ? `${name} is not live. It starts here by itself once somebody publishes it.` : 'Nothing is live. Publish a stream, and it plays here.');
     return;
   }
-  if (playing?.name !== nameOf(stream) || playing.session !== stream.session) play(stream);
+  // A publisher who comes back before the stream has ended for its viewers is followed by the player itself.
+  const isOther = playing?.name !== nameOf(stream);
+  if (isOther || (playing.session !== stream.session && player.isEnding)) play(stream);
   const numbers = numbersOf(stream);
   byId('title').textContent = nameOf(stream);
   const waits = stream.interrupted ? ' · interrupted: waiting for the publisher to come back' : '';
@@ -149,6 +181,7 @@ function showPlaying() {
   for (const cell of document.querySelectorAll('[data-number]')) cell.textContent = numbers[cell.dataset.number];
   const url = new URL(withToken(stream.play.hls), location.href).href;
   command('watch-url', url);
+  command('watch-ts', new URL(withToken(stream.play.hls.replace(/index\.m3u8$/, 'ts/index.m3u8')), location.href).href);
   command('watch-flv', new URL(withToken(stream.play.flv), location.href).href);
   byId('watch-rtmp-box').hidden = !rtmpBase();
   if (rtmpBase()) command('watch-rtmp', withToken(`${rtmpBase()}${stream.play.rtmp}`));
@@ -226,6 +259,13 @@ async function get(path) {
   return response.json();
 }
 
+/** The server's time lies between our question and its answer. The answer that leaves least doubt counts, for a while: clocks drift. */
+function noteClock(asked, time) {
+  const uncertain = (Date.now() - asked) / 2;
+  if (uncertain <= clockAhead.uncertain) clockAhead = { milliseconds: asked + uncertain - time, uncertain };
+  else clockAhead.uncertain += 1;
+}
+
 async function poll() {
   try {
     if (!server) {
@@ -233,7 +273,10 @@ async function poll() {
       byId('version').textContent = `arcly ${server.version}`;
       showPublish();
     }
-    streams = (await get('/api/v1/streams')).streams;
+    const asked = Date.now();
+    const listed = await get('/api/v1/streams');
+    noteClock(asked, listed.time * 1000);
+    streams = listed.streams;
     relays = (await get('/api/v1/relays')).relays;
     showPlaying();
     showList();

@@ -1,6 +1,6 @@
 //! hls.js in a real browser: low-latency CMAF and MPEG-TS, live, measured by the wall clock that the playlists tell.
 //!
-//! `ARCLY_PLAY_SECONDS=60` makes each of them play for a minute.
+//! `cargo xtask browser 60` has each of them play for a minute.
 
 mod support;
 
@@ -20,12 +20,6 @@ fn hls_js() -> String {
             "this test needs hls.js: run `cargo xtask setup`, which installs it ({path}: {error})"
         )
     })
-}
-
-/// How long to play.
-fn duration() -> Duration {
-    let seconds = std::env::var("ARCLY_PLAY_SECONDS").ok();
-    Duration::from_secs(seconds.map_or(20, |seconds| seconds.parse().expect("seconds")))
 }
 
 /// Plays `path` of a live publisher, and returns the page and the latencies that were seen, in seconds.
@@ -55,7 +49,7 @@ fn play(path: &str, options: &str) -> (Page, Vec<f64>) {
         .as_f64()
         .expect("a number");
     let mut latencies = Vec::new();
-    let seconds = duration().as_secs();
+    let seconds = support::play_seconds();
     for _ in 0..seconds {
         std::thread::sleep(Duration::from_secs(1));
         let latency = page.evaluate("(Date.now() - hls.playingDate) / 1000");

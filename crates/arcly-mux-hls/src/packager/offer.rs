@@ -51,7 +51,7 @@ impl HlsPackager {
         let clock = self.publish.as_ref().map(|publish| &publish.clock);
         let date = |pts: Timestamp| {
             clock
-                .and_then(|clock| clock.at(pts))
+                .and_then(|clock| clock.estimate(pts))
                 .unwrap_or(WallClock(0))
         };
         let scene = Scene {

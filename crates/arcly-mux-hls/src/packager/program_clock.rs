@@ -50,6 +50,13 @@ impl ProgramClock {
         };
     }
 
+    /// The wall clock at `pts` as far as it is known while the first segment is open, whose parts may be listed already: by the frames that
+    /// have come so far.
+    pub(super) fn estimate(&self, pts: Timestamp) -> Option<WallClock> {
+        let offset = self.offset.or(self.least)?;
+        Some(WallClock(offset.saturating_add(nanos(pts))))
+    }
+
     /// The wall clock at `pts`; unknown before the first segment is complete.
     pub(super) fn at(&self, pts: Timestamp) -> Option<WallClock> {
         let offset = self.offset?;
@@ -88,6 +95,16 @@ mod tests {
             observe(&mut clock, millis, 100 * SECOND);
         }
         assert_eq!(date(&mut clock, Timestamp::ZERO), WallClock(98 * SECOND));
+    }
+
+    #[test]
+    fn an_open_segment_is_dated_by_what_has_come() {
+        let mut clock = ProgramClock::default();
+        assert_eq!(clock.estimate(Timestamp::ZERO), None);
+        observe(&mut clock, 0, 100 * SECOND);
+        let estimate = clock.estimate(Timestamp::from_millis(500));
+        assert_eq!(estimate, Some(WallClock(100 * SECOND + SECOND / 2)));
+        assert_eq!(clock.at(Timestamp::ZERO), None);
     }
 
     #[test]

@@ -30,6 +30,8 @@ struct Server {
 
 #[derive(Serialize)]
 struct Streams {
+    /// Unix time in seconds, when this was put together: players know by it how far their clock is off.
+    time: f64,
     streams: Vec<Stream>,
     /// Live streams that are left out, because there are too many.
     left_out: usize,
@@ -216,7 +218,15 @@ pub(super) async fn streams(State(app): State<AppState>, uri: Uri, headers: Head
     }
     let left_out = seen.len().saturating_sub(MAX_STREAMS);
     let streams = seen.iter().take(MAX_STREAMS).map(Stream::of).collect();
-    json(&Streams { streams, left_out })
+    let time = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs_f64();
+    json(&Streams {
+        time,
+        streams,
+        left_out,
+    })
 }
 
 /// `GET /api/v1/streams/<app>/<stream>`.

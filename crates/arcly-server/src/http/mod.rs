@@ -61,9 +61,7 @@ fn router(app: AppState) -> Router {
         .layer(from_fn(hls::allow_any_origin));
     Router::new()
         .route("/", get(page::html))
-        .route("/assets/page.css", get(page::css))
-        .route("/assets/page.js", get(page::js))
-        .route("/assets/icon.svg", get(page::icon))
+        .route("/assets/{*path}", get(page::asset))
         .route("/favicon.ico", get(page::icon))
         .route("/api/v1/server", get(api::server))
         .route("/api/v1/streams", get(api::streams))

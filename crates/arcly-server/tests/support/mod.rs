@@ -334,3 +334,9 @@ pub(crate) fn publish(url: &str, seconds: u32) -> Process {
             ]),
     )
 }
+
+/// How long players are watched: `ARCLY_PLAY_SECONDS`, which `cargo xtask browser` sets.
+pub(crate) fn play_seconds() -> u64 {
+    let seconds = std::env::var("ARCLY_PLAY_SECONDS").ok();
+    seconds.map_or(20, |seconds| seconds.parse().expect("seconds"))
+}
