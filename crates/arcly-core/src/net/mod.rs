@@ -9,6 +9,7 @@ mod config;
 mod connection;
 mod dial;
 mod log_limit;
+mod rate;
 mod server;
 mod slots;
 #[cfg(feature = "tls")]
@@ -20,5 +21,6 @@ pub mod udp;
 pub use config::{ConnectionRefusal, RefusalHook, TcpIngestConfig};
 pub use connection::{Handshake, TcpConnection};
 pub use dial::{DialError, Dialer};
+pub use rate::Rate;
 pub use server::run_tcp_ingest_server;
 pub use transport::Transport;

@@ -3,8 +3,8 @@
 use super::failure::Failure;
 use crate::Limits;
 use crate::proto::client::{ClientSession, Event, Input, Output};
-use crate::proto::rate::Rate;
 use arcly_core::Transport;
+use arcly_core::net::Rate;
 use arcly_core::relay::RelayTraffic;
 use bytes::{Buf, Bytes};
 use std::collections::VecDeque;

@@ -9,9 +9,9 @@ use super::publishing::Publication;
 use super::rare::Rare;
 use super::wire::Wire;
 use crate::Config;
-use crate::proto::rate::Rate;
 use crate::proto::session::{Event, Input, MessageStreamId, Output, PlayEnd, ServerSession};
 use crate::proto::status::StatusCode;
+use arcly_core::net::Rate;
 #[cfg(feature = "tls")]
 use arcly_core::net::tls::TlsConfig;
 use arcly_core::{

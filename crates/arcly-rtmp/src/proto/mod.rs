@@ -17,7 +17,6 @@ pub mod command;
 pub mod control;
 mod handshake;
 pub mod message;
-pub(crate) mod rate;
 pub mod session;
 pub mod status;
 pub mod target;

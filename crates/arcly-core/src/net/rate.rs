@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 /// Lets through so many a second on average, and twice as many in a burst (GCRA, ITU-T I.371).
 #[derive(Clone, Debug)]
-pub(crate) struct Rate {
+pub struct Rate {
     /// How long one is to be paid for, in nanoseconds; 0: nothing.
     cost: f64,
     /// When all that was let through is paid for.
@@ -15,7 +15,9 @@ pub(crate) struct Rate {
 const BURST: Duration = Duration::from_secs(2);
 
 impl Rate {
-    pub(crate) fn new(per_second: u32, now: Instant) -> Self {
+    /// So many a second, at least one.
+    #[must_use]
+    pub fn new(per_second: u32, now: Instant) -> Self {
         Self {
             cost: 1e9 / f64::from(per_second.max(1)),
             paid: now,
@@ -23,7 +25,8 @@ impl Rate {
     }
 
     /// A rate of bytes; 0 a second means any number.
-    pub(crate) fn bytes(per_second: u64, now: Instant) -> Self {
+    #[must_use]
+    pub fn bytes(per_second: u64, now: Instant) -> Self {
         let cost = if per_second == 0 {
             0.0
         } else {
@@ -33,7 +36,7 @@ impl Rate {
     }
 
     /// Lets `count` through, and says how long the next is to wait for that to be within the rate.
-    pub(crate) fn charge(&mut self, count: u64, now: Instant) -> Duration {
+    pub fn charge(&mut self, count: u64, now: Instant) -> Duration {
         // `as` saturates.
         let cost = Duration::from_nanos((self.cost * count as f64) as u64);
         self.paid = self.paid.max(now) + cost;
@@ -41,7 +44,7 @@ impl Rate {
     }
 
     /// Whether one more is within the rate.
-    pub(crate) fn take(&mut self, now: Instant) -> bool {
+    pub fn take(&mut self, now: Instant) -> bool {
         let paid = self.paid.max(now) + Duration::from_nanos(self.cost as u64);
         if paid.duration_since(now) > BURST {
             return false;
