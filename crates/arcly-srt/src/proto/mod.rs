@@ -8,8 +8,8 @@
 //! | [`handshake`] | caller, listener and rendezvous up to a connection | 4.3 |
 //! | [`crypto`] | keys, their exchange and renewal, payload encryption | 6 |
 //! | `connection` | the established connection's data plane | 4.4 to 4.8, 5 |
-//! | `listener` | all callers on one port | 4.3.1 |
-//! | `stream_id` | what a caller wants | appendix B |
+//! | [`listener`] | all callers on one port | 4.3.1 |
+//! | [`stream_id`] | what a caller wants | appendix B |
 //!
 //! # From handshake to connection
 //!
@@ -21,6 +21,8 @@
 
 pub mod crypto;
 pub mod handshake;
+pub mod listener;
 pub mod packet;
 pub mod sequence;
+pub mod stream_id;
 pub mod time;

@@ -1,0 +1,491 @@
+//! All callers on one port (draft-sharabayko-srt-01, 4.3.1): which connection a datagram is for, and whom to let in.
+//!
+//! Until a caller has shown the cookie that was sent to its address, nothing is remembered of it: an induction is answered with as
+//! many bytes as it has, and forgotten. Then it is one of a limited number that are *pending*, until its owner has decided; a refusal
+//! is remembered for a second, so that a caller costs no more than one decision a second for each pending place it may have.
+
+use super::crypto::{self, Passphrase};
+use super::handshake::{
+    Cookies, Extensions, Handshake, Negotiated, Options, RejectReason, Responder, Stage, datagram,
+    rejection, respond, unreadable,
+};
+use super::packet::{Control, Datagram, Packet, SocketId, destination_of};
+use super::time::PacketTime;
+use crate::Result;
+use bytes::Bytes;
+use std::collections::{HashMap, VecDeque};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::time::{Duration, Instant};
+
+/// What a listener lets callers take. Each limit is on by default.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ListenerLimits {
+    /// Connections at a time. Default 1 024. Cost: what each connection may buffer.
+    pub connections: usize,
+    /// Connections at a time from one IPv4 address, or IPv6 /64. Default 256.
+    pub connections_per_ip: usize,
+    /// Callers that wait for a decision, or were refused in the last second. Default 256. Cost: about 1 KiB each, and, where
+    /// streams have a passphrase, a millisecond of processor time a second each.
+    pub pending: usize,
+    /// The same from one IPv4 address, or IPv6 /64. Default 32.
+    pub pending_per_ip: usize,
+    /// How long a decision may take. Default 10 s: longer than any caller waits.
+    pub decision_timeout: Duration,
+}
+
+impl Default for ListenerLimits {
+    fn default() -> Self {
+        Self {
+            connections: 1024,
+            connections_per_ip: 256,
+            pending: 256,
+            pending_per_ip: 32,
+            decision_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// How long a refusal is remembered.
+const REFUSAL_TIME: Duration = Duration::from_secs(1);
+/// Datagrams that wait to be sent; beyond, new ones are left out, as the network might leave them out.
+const MAX_OUTGOING: usize = 1024;
+/// Socket ids have 30 bits: libsrt marks groups with the next one.
+const SOCKET_ID_BITS: u32 = 0x3fff_ffff;
+
+/// A socket of a peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "address and id, that is all")]
+pub struct PeerSocket {
+    /// Its address.
+    pub address: SocketAddr,
+    /// Its id there.
+    pub id: SocketId,
+}
+
+/// A caller that waits for a decision.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Request {
+    /// Who calls.
+    pub peer: PeerSocket,
+    /// What it sent. [`Extensions::stream_id`] is what it wants.
+    pub handshake: Handshake,
+    received: (Instant, PacketTime),
+    local_id: SocketId,
+}
+
+/// A caller that can be let in.
+#[derive(Debug)]
+pub struct Admission {
+    peer: PeerSocket,
+    answer: Handshake,
+    negotiated: Negotiated,
+}
+
+impl Request {
+    /// Whether what it brings goes together with these options and this secret; it is let in by [`Listener::accept`]. Where keys
+    /// come, this takes a millisecond of processor time.
+    ///
+    /// # Errors
+    /// The reason to [`reject`](Listener::reject) it with.
+    pub fn check(
+        self,
+        options: &Options,
+        passphrase: Option<&Passphrase>,
+        now: Instant,
+    ) -> Result<Admission, RejectReason> {
+        let responder = Responder {
+            options,
+            passphrase,
+            local_id: self.local_id,
+            epoch: now,
+            peer: self.peer.address.ip(),
+        };
+        let (answer, negotiated) = respond(&self.handshake, self.received, responder)?;
+        Ok(Admission {
+            peer: self.peer,
+            answer,
+            negotiated,
+        })
+    }
+}
+
+/// The listener of one port. `R` is what its owner keeps of a connection, to hand datagrams to.
+///
+/// * [`handle`](Self::handle) what comes: it is for a connection, or a step of a handshake.
+/// * [`poll_request`](Self::poll_request) for callers to decide on: [`Request::check`] them, then [`accept`](Self::accept) or
+///   [`reject`](Self::reject).
+/// * [`poll_transmit`](Self::poll_transmit) after any of these.
+/// * [`remove`](Self::remove) connections that are over.
+#[derive(Debug)]
+pub struct Listener<R> {
+    cookies: Cookies,
+    options: Options,
+    limits: ListenerLimits,
+    epoch: Instant,
+    pending: HashMap<PeerSocket, Pending>,
+    connections: HashMap<SocketId, Connection<R>>,
+    by_peer: HashMap<PeerSocket, SocketId>,
+    /// Pending callers and connections of each origin.
+    origins: HashMap<IpAddr, Origin>,
+    requests: VecDeque<Request>,
+    outgoing: VecDeque<(SocketAddr, Datagram)>,
+    next_expiry: Instant,
+}
+
+#[derive(Debug)]
+enum Pending {
+    Deciding { since: Instant },
+    Refused { since: Instant, answer: Datagram },
+}
+
+#[derive(Debug)]
+struct Connection<R> {
+    peer: PeerSocket,
+    answer: Datagram,
+    route: R,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Origin {
+    pending: usize,
+    connections: usize,
+}
+
+impl<R> Listener<R> {
+    /// A listener with a secret of its own. It advertises the key length of `options`.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`](crate::Error::Unavailable) where there are no random numbers.
+    pub fn new(options: Options, limits: ListenerLimits, now: Instant) -> Result<Self> {
+        Ok(Self {
+            cookies: Cookies::random(now)?,
+            options,
+            limits,
+            epoch: now,
+            pending: HashMap::new(),
+            connections: HashMap::new(),
+            by_peer: HashMap::new(),
+            origins: HashMap::new(),
+            requests: VecDeque::new(),
+            outgoing: VecDeque::new(),
+            next_expiry: now,
+        })
+    }
+
+    /// Takes a datagram from `from`. One for a connection, from that connection's peer, comes back with its route; all else
+    /// is dealt with, or ignored where it makes no sense.
+    pub fn handle(
+        &mut self,
+        from: SocketAddr,
+        datagram: Bytes,
+        now: Instant,
+    ) -> Option<(&R, Bytes)> {
+        let destination = destination_of(&datagram)?;
+        if destination != SocketId::LISTENER {
+            let connection = self.connections.get(&destination)?;
+            return (connection.peer.address == from).then_some((&connection.route, datagram));
+        }
+        self.expire(now);
+        if let Ok(Packet::Control(packet)) = Packet::parse(datagram)
+            && let Control::Handshake(body) = packet.control
+        {
+            self.handshake(from, body, packet.time, now);
+        }
+        None
+    }
+
+    fn handshake(&mut self, from: SocketAddr, body: Bytes, time: PacketTime, now: Instant) {
+        let handshake = Handshake::read(body.clone());
+        match handshake {
+            Ok(handshake) if handshake.stage == Stage::Induction => {
+                self.induction(from, handshake, now);
+            }
+            Ok(handshake) if handshake.stage == Stage::Conclusion => {
+                self.conclusion(from, handshake, (now, time));
+            }
+            Ok(_) => {}
+            // The fixed part of one whose extensions are malformed is read, to answer a caller that has the cookie.
+            Err(error) => {
+                let fixed = Handshake::read(body.slice(..body.len().min(48)));
+                if let Ok(handshake) = fixed
+                    && handshake.stage == Stage::Conclusion
+                    && self.has_cookie(from, &handshake, now)
+                {
+                    self.refuse_at_once(from, handshake, unreadable(&error), now);
+                }
+            }
+        }
+    }
+
+    /// Answers with a cookie (4.3.1.1), and remembers nothing.
+    fn induction(&mut self, from: SocketAddr, mut handshake: Handshake, now: Instant) {
+        let to = handshake.socket;
+        handshake.version = 5;
+        handshake.extension_field = Handshake::MAGIC;
+        handshake.key_length = self.options.key_length;
+        handshake.cookie = self.cookies.make(from, to.0, now);
+        self.send(from, &handshake, to, now);
+    }
+
+    fn has_cookie(&self, from: SocketAddr, handshake: &Handshake, now: Instant) -> bool {
+        let id = handshake.socket.0;
+        self.cookies.check(handshake.cookie, from, id, now)
+    }
+
+    /// Makes a caller that has the cookie pending (4.3.1.2).
+    fn conclusion(
+        &mut self,
+        from: SocketAddr,
+        handshake: Handshake,
+        received: (Instant, PacketTime),
+    ) {
+        let now = received.0;
+        if !self.has_cookie(from, &handshake, now) {
+            return;
+        }
+        let peer = PeerSocket {
+            address: from,
+            id: handshake.socket,
+        };
+        // The same again, where the answer was lost or takes its time.
+        if let Some(connection) = self
+            .by_peer
+            .get(&peer)
+            .and_then(|id| self.connections.get(id))
+        {
+            let answer = connection.answer.clone();
+            self.queue(from, answer);
+            return;
+        }
+        match self.pending.get(&peer) {
+            Some(Pending::Refused { answer, .. }) => {
+                let answer = answer.clone();
+                self.queue(from, answer);
+                return;
+            }
+            Some(Pending::Deciding { .. }) => return,
+            None => {}
+        }
+        if let Some(reason) = rejection(&handshake).or_else(|| self.no_room(from.ip())) {
+            self.refuse_at_once(from, handshake, reason, now);
+            return;
+        }
+        let Some(local_id) = self.free_id() else {
+            self.refuse_at_once(from, handshake, RejectReason::RESOURCE, now);
+            return;
+        };
+        self.pending.insert(peer, Pending::Deciding { since: now });
+        self.origin(from.ip()).pending += 1;
+        self.requests.push_back(Request {
+            peer,
+            handshake,
+            received,
+            local_id,
+        });
+    }
+
+    /// Why one more caller from `ip` cannot be taken, if so.
+    fn no_room(&self, ip: IpAddr) -> Option<RejectReason> {
+        let origin = self.origins.get(&origin(ip)).copied().unwrap_or_default();
+        if self.pending.len() >= self.limits.pending || origin.pending >= self.limits.pending_per_ip
+        {
+            return Some(RejectReason::BACKLOG);
+        }
+        let all = self.connections.len() + self.pending.len();
+        if all >= self.limits.connections
+            || origin.connections + origin.pending >= self.limits.connections_per_ip
+        {
+            return Some(RejectReason::RESOURCE);
+        }
+        None
+    }
+
+    /// A random socket id that is not in use.
+    fn free_id(&self) -> Option<SocketId> {
+        (0..8).find_map(|_| {
+            let mut bytes = [0; 4];
+            crypto::random(&mut bytes).ok()?;
+            let id = SocketId(u32::from_be_bytes(bytes) & SOCKET_ID_BITS);
+            (id != SocketId::LISTENER && !self.connections.contains_key(&id)).then_some(id)
+        })
+    }
+
+    /// The next caller to decide on.
+    pub fn poll_request(&mut self) -> Option<Request> {
+        self.requests.pop_front()
+    }
+
+    /// Lets a caller in: datagrams for it come with `route` from now on. `None` where the decision took too long.
+    pub fn accept(&mut self, admission: Admission, route: R, now: Instant) -> Option<Negotiated> {
+        let Admission {
+            peer,
+            answer,
+            negotiated,
+        } = admission;
+        if !matches!(self.pending.get(&peer), Some(Pending::Deciding { .. })) {
+            return None;
+        }
+        let id = negotiated.local_id;
+        if self.connections.contains_key(&id) {
+            // Drawn twice while both were pending: one in a billion. The caller may try again.
+            self.reject(peer, RejectReason::RESOURCE, now);
+            return None;
+        }
+        self.forget_pending(peer);
+        self.origin(peer.address.ip()).connections += 1;
+        // The answer is stamped with the connection's own time, which starts now.
+        let time = PacketTime::at(now, negotiated.epoch);
+        let answer = datagram(&answer, peer.id, time);
+        self.queue(peer.address, answer.clone());
+        self.by_peer.insert(peer, id);
+        self.connections.insert(
+            id,
+            Connection {
+                peer,
+                answer,
+                route,
+            },
+        );
+        Some(negotiated)
+    }
+
+    /// Refuses a caller. The same is answered for a second if it asks again.
+    pub fn reject(&mut self, peer: PeerSocket, reason: RejectReason, now: Instant) {
+        let Some(pending) = self.pending.get_mut(&peer) else {
+            return;
+        };
+        let time = PacketTime::at(now, self.epoch);
+        let answer = datagram(&refusal(peer.id, reason), peer.id, time);
+        *pending = Pending::Refused {
+            since: now,
+            answer: answer.clone(),
+        };
+        self.queue(peer.address, answer);
+    }
+
+    /// Forgets a connection: what still comes for it is ignored.
+    pub fn remove(&mut self, id: SocketId) {
+        if let Some(connection) = self.connections.remove(&id) {
+            self.by_peer.remove(&connection.peer);
+            let ip = connection.peer.address.ip();
+            let origin = self.origin(ip);
+            origin.connections = origin.connections.saturating_sub(1);
+            self.forget_origin(ip);
+        }
+    }
+
+    /// How many connections there are.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.connections.len()
+    }
+
+    /// How many callers are pending, refused ones of the last second among them.
+    #[must_use]
+    pub fn pending(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// The next datagram to send, and where to.
+    pub fn poll_transmit(&mut self) -> Option<(SocketAddr, Datagram)> {
+        self.outgoing.pop_front()
+    }
+
+    /// Forgets refusals that are old, and callers whose decision took too long. Looks each second at most.
+    fn expire(&mut self, now: Instant) {
+        if now < self.next_expiry {
+            return;
+        }
+        self.next_expiry = now + REFUSAL_TIME;
+        let age = |since| now.saturating_duration_since(since);
+        let old: Vec<_> = self
+            .pending
+            .iter()
+            .filter(|(_, pending)| match pending {
+                Pending::Refused { since, .. } => age(*since) >= REFUSAL_TIME,
+                Pending::Deciding { since } => age(*since) >= self.limits.decision_timeout,
+            })
+            .map(|(peer, _)| *peer)
+            .collect();
+        for peer in old {
+            self.forget_pending(peer);
+        }
+    }
+
+    fn forget_pending(&mut self, peer: PeerSocket) {
+        if self.pending.remove(&peer).is_some() {
+            let ip = peer.address.ip();
+            let origin = self.origin(ip);
+            origin.pending = origin.pending.saturating_sub(1);
+            self.forget_origin(ip);
+        }
+    }
+
+    fn origin(&mut self, ip: IpAddr) -> &mut Origin {
+        self.origins.entry(origin(ip)).or_default()
+    }
+
+    fn forget_origin(&mut self, ip: IpAddr) {
+        let origin = origin(ip);
+        if self
+            .origins
+            .get(&origin)
+            .is_some_and(|it| it.pending == 0 && it.connections == 0)
+        {
+            self.origins.remove(&origin);
+        }
+    }
+
+    /// Refuses without a place for the caller.
+    fn refuse_at_once(
+        &mut self,
+        from: SocketAddr,
+        handshake: Handshake,
+        reason: RejectReason,
+        now: Instant,
+    ) {
+        let to = handshake.socket;
+        self.send(from, &handshake.rejected(reason), to, now);
+    }
+
+    fn send(&mut self, to: SocketAddr, handshake: &Handshake, id: SocketId, now: Instant) {
+        let time = PacketTime::at(now, self.epoch);
+        self.queue(to, datagram(handshake, id, time));
+    }
+
+    fn queue(&mut self, to: SocketAddr, datagram: Datagram) {
+        if self.outgoing.len() < MAX_OUTGOING {
+            self.outgoing.push_back((to, datagram));
+        }
+    }
+}
+
+/// A refusal of a caller whose request is not at hand any more.
+fn refusal(socket: SocketId, reason: RejectReason) -> Handshake {
+    Handshake {
+        version: 5,
+        key_length: None,
+        extension_field: 0,
+        isn: Default::default(),
+        mtu: 1500,
+        flow_window: 8192,
+        stage: Stage::Rejection(reason),
+        socket,
+        cookie: 0,
+        peer_address: [0; 16],
+        extensions: Extensions::default(),
+    }
+}
+
+/// Whose callers are counted together: an IPv4 address, or the /64 that a single customer is given (RFC 6177).
+fn origin(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64).into(),
+        v4 => v4,
+    }
+}
+
+#[cfg(test)]
+mod tests;
