@@ -5,13 +5,24 @@
 
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
+pub mod clock;
 mod error;
 mod ntp;
 pub mod packet;
 pub mod payload;
+mod receiver;
+mod reorder;
+pub mod rtcp;
 pub mod sdp;
+mod sender;
+mod sequence;
 
+pub use clock::{MediaClock, Placed};
 pub use error::{Result, RtpError};
 pub use ntp::NtpTime;
 pub use packet::{RtpHeader, RtpPacket};
 pub use payload::PayloadFormat;
+pub use receiver::ReceiverStats;
+pub use reorder::{ReorderBuffer, ReorderCounters, ReorderLimits, Reordered};
+pub use sender::SenderStats;
+pub use sequence::SequenceUnwrapper;
