@@ -110,6 +110,12 @@ impl ReorderBuffer {
         }
     }
 
+    /// How much is held back.
+    #[must_use]
+    pub const fn limits(&self) -> ReorderLimits {
+        self.limits
+    }
+
     /// What was lost, late or doubled so far.
     #[must_use]
     pub const fn counters(&self) -> ReorderCounters {
