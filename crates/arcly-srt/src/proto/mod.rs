@@ -19,6 +19,7 @@
 //!
 //! What is sent is a [`packet::Datagram`]: a header and a shared body, so that drivers can gather many into one send.
 
+pub mod connection;
 pub mod crypto;
 pub mod handshake;
 pub mod listener;
