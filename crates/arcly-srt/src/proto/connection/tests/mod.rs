@@ -1,6 +1,7 @@
 //! Two connections over an emulated network, in virtual time and by seed.
 
 mod control;
+mod encrypted;
 mod hostile;
 mod loss;
 mod pacing;
