@@ -9,9 +9,9 @@ use arcly_rtp::payload::aac::{AacDepacketizer, AacPacketizer, AuHeaderLayout, MA
 use arcly_rtp::payload::opus::{OpusDepacketizer, OpusPacketizer};
 use arcly_rtp::payload::pcm::{PcmDepacketizer, PcmPacketizer};
 use arcly_rtp::payload::{AccessUnit, Depacketizer, Packetizer};
-use arcly_rtp::{Result, RtpError, RtpHeader, RtpPacket};
+use arcly_rtp::{Result, RtpError};
 use bytes::Bytes;
-use payloads::{Unit, assert_loss_is_whole, assert_same, packets, receive};
+use payloads::{Unit, assert_loss_is_whole, assert_same, packet, packets, receive};
 use proptest::prelude::*;
 
 /// AAC LC, 44.1 kHz, stereo.
@@ -19,17 +19,6 @@ const CONFIG: [u8; 2] = [0x12, 0x10];
 
 fn aac(layout: AuHeaderLayout) -> AacDepacketizer {
     AacDepacketizer::new(layout, Bytes::from_static(&CONFIG), 44_100).expect("made to be valid")
-}
-
-fn packet(payload: &[u8], timestamp: u32, marker: bool) -> RtpPacket {
-    let header = RtpHeader {
-        payload_type: 97,
-        marker,
-        sequence: 0,
-        timestamp,
-        ssrc: 1,
-    };
-    RtpPacket::new(header, Bytes::copy_from_slice(payload))
 }
 
 fn push(depacketizer: &mut dyn Depacketizer, payload: &[u8]) -> Result<Vec<AccessUnit>> {

@@ -8,9 +8,9 @@ use arcly_codec::h264::{
 use arcly_codec::nal::LengthSize;
 use arcly_rtp::payload::h264::{H264Depacketizer, H264Packetizer, PacketizationMode};
 use arcly_rtp::payload::{AccessUnit, Depacketizer, Packetizer};
-use arcly_rtp::{RtpError, RtpHeader, RtpPacket};
+use arcly_rtp::{RtpError, RtpPacket};
 use bytes::Bytes;
-use payloads::{Unit, assert_loss_is_whole, assert_same, packets, receive};
+use payloads::{Unit, assert_loss_is_whole, assert_same, packet, packets, receive};
 use proptest::prelude::*;
 
 /// x264 and OpenH264; provenance in `arcly-codec/tests/data/README.md`.
@@ -228,17 +228,6 @@ fn a_changed_config_comes_with_its_keyframe() {
         .filter(|&index| received[index].config.is_some())
         .collect();
     assert_eq!(configs, [0, boundary]);
-}
-
-fn packet(payload: &[u8], timestamp: u32, marker: bool) -> RtpPacket {
-    let header = RtpHeader {
-        payload_type: 96,
-        marker,
-        sequence: 0,
-        timestamp,
-        ssrc: 1,
-    };
-    RtpPacket::new(header, Bytes::copy_from_slice(payload))
 }
 
 /// A NAL unit of this header with a body that needs no emulation prevention; P slices, the first of their picture where `first`.

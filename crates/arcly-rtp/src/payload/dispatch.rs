@@ -2,6 +2,7 @@
 
 use super::aac::{AacDepacketizer, AacPacketizer, AuHeaderLayout};
 use super::h264::{H264Depacketizer, H264Packetizer, PacketizationMode};
+use super::h265::{H265Depacketizer, H265Packetizer};
 use super::opus::{OpusDepacketizer, OpusPacketizer};
 use super::pcm::{PcmDepacketizer, PcmPacketizer};
 use super::{Depacketizer, Packetizer, PayloadFormat};
@@ -19,6 +20,7 @@ impl PayloadFormat {
     pub fn depacketizer(&self) -> Result<Box<dyn Depacketizer>> {
         Ok(match self {
             Self::H264 { config, .. } => Box::new(H264Depacketizer::new(config.as_ref())?),
+            Self::H265 { donl, config } => Box::new(H265Depacketizer::new(*donl, config.as_ref())?),
             Self::Aac(aac) => {
                 let Some(config) = aac.config.clone() else {
                     return Err(RtpError::malformed("mpeg4-generic format", "no config"));
@@ -53,6 +55,7 @@ impl PayloadFormat {
                 };
                 Box::new(H264Packetizer::new(mode, max_payload))
             }
+            Self::H265 { .. } => Box::new(H265Packetizer::new(max_payload)),
             Self::Aac(_) => Box::new(AacPacketizer::new(max_payload)),
             Self::Opus { .. } => Box::new(OpusPacketizer::new(max_payload)),
             Self::Pcm(format) => Box::new(PcmPacketizer::new(*format, max_payload)?),

@@ -7,6 +7,7 @@
 
 pub mod aac;
 pub mod h264;
+pub mod h265;
 pub mod opus;
 pub mod pcm;
 

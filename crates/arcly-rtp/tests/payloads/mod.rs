@@ -118,3 +118,15 @@ pub(crate) fn length_prefixed<T: AsRef<[u8]>>(nals: &[T]) -> Bytes {
     }
     unit.into()
 }
+
+/// A packet of this payload.
+pub(crate) fn packet(payload: &[u8], timestamp: u32, marker: bool) -> RtpPacket {
+    let header = RtpHeader {
+        payload_type: 96,
+        marker,
+        sequence: 0,
+        timestamp,
+        ssrc: 1,
+    };
+    RtpPacket::new(header, Bytes::copy_from_slice(payload))
+}
