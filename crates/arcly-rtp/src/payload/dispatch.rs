@@ -1,10 +1,13 @@
 //! From a format to what reads and writes it.
 
 use super::aac::{AacDepacketizer, AacPacketizer, AuHeaderLayout};
+use super::av1::{Av1Depacketizer, Av1Packetizer};
 use super::h264::{H264Depacketizer, H264Packetizer, PacketizationMode};
 use super::h265::{H265Depacketizer, H265Packetizer};
 use super::opus::{OpusDepacketizer, OpusPacketizer};
 use super::pcm::{PcmDepacketizer, PcmPacketizer};
+use super::vp8::{Vp8Depacketizer, Vp8Packetizer};
+use super::vp9::{Vp9Depacketizer, Vp9Packetizer};
 use super::{Depacketizer, Packetizer, PayloadFormat};
 use crate::{Result, RtpError};
 
@@ -21,6 +24,9 @@ impl PayloadFormat {
         Ok(match self {
             Self::H264 { config, .. } => Box::new(H264Depacketizer::new(config.as_ref())?),
             Self::H265 { donl, config } => Box::new(H265Depacketizer::new(*donl, config.as_ref())?),
+            Self::Av1 { config } => Box::new(Av1Depacketizer::new(config.as_ref())?),
+            Self::Vp8 => Box::new(Vp8Depacketizer::new()),
+            Self::Vp9 { .. } => Box::new(Vp9Depacketizer::new()),
             Self::Aac(aac) => {
                 let Some(config) = aac.config.clone() else {
                     return Err(RtpError::malformed("mpeg4-generic format", "no config"));
@@ -56,6 +62,9 @@ impl PayloadFormat {
                 Box::new(H264Packetizer::new(mode, max_payload))
             }
             Self::H265 { .. } => Box::new(H265Packetizer::new(max_payload)),
+            Self::Av1 { .. } => Box::new(Av1Packetizer::new(max_payload)),
+            Self::Vp8 => Box::new(Vp8Packetizer::new(max_payload)),
+            Self::Vp9 { .. } => Box::new(Vp9Packetizer::new(max_payload)),
             Self::Aac(_) => Box::new(AacPacketizer::new(max_payload)),
             Self::Opus { .. } => Box::new(OpusPacketizer::new(max_payload)),
             Self::Pcm(format) => Box::new(PcmPacketizer::new(*format, max_payload)?),

@@ -6,14 +6,18 @@
 //! AV1 as a low-overhead temporal unit without temporal delimiter, AAC raw, Opus, VP8 and VP9 as they are.
 
 pub mod aac;
+pub mod av1;
 pub mod h264;
 pub mod h265;
 pub mod opus;
 pub mod pcm;
+pub mod vp8;
+pub mod vp9;
 
 mod bits;
 mod dispatch;
 mod format;
+mod fragments;
 mod nal;
 
 pub use format::{AacFormat, PayloadFormat};
@@ -120,6 +124,13 @@ impl Payload {
     pub fn with_marker(mut self, marker: bool) -> Self {
         self.marker = marker;
         self
+    }
+
+    /// Sets bits in the first byte of the head.
+    pub(crate) fn set_bits(&mut self, bits: u8) {
+        if let Some(first) = self.head.first_mut() {
+            *first |= bits;
+        }
     }
 
     /// What the format puts before the body.
