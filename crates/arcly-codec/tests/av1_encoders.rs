@@ -305,3 +305,20 @@ fn hex(text: &str) -> Bytes {
         .map(|pair| pair[0] << 4 | pair[1])
         .collect()
 }
+
+/// Whatever makes a record can be written as one: the limit counts what stands before the sequence header, too.
+#[test]
+fn records_of_long_sequence_headers() {
+    let header = b"\x00\x00\x00\x02\xaf\xff\x9f\x7f\x30\x08";
+    let longest = (4_000..4_100).rfind(|&size| {
+        let mut payload = header.to_vec();
+        payload.resize(size, 0);
+        let Ok(config) = Av1Config::from_sequence_header(&payload) else {
+            return false;
+        };
+        let written = config.to_bytes().expect("what was made can be written");
+        assert_eq!(Av1Config::parse(&written), Ok(config));
+        true
+    });
+    assert_eq!(longest, Some(4_096 - 4 - 3));
+}

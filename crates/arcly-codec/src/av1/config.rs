@@ -105,7 +105,8 @@ impl Av1Config {
     /// # Errors
     /// As for [`SequenceHeader::parse`]; [`CodecError::LimitExceeded`] past [`MAX_CONFIG_BYTES`].
     pub fn from_sequence_header(payload: &[u8]) -> Result<Self> {
-        check_size(payload.len())?;
+        // With the header of its OBU: 3 bytes, of which two are the size that takes it near the limit.
+        check_size(FIXED_BYTES + 3 + payload.len())?;
         let header = SequenceHeader::parse(payload)?;
         let mut config_obus = BytesMut::with_capacity(payload.len() + 4);
         write_obu(

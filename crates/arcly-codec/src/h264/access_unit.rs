@@ -3,6 +3,7 @@
 use super::sei::RecoveryPoint;
 use super::{LengthSize, NalHeader, NalUnitType, annex_b, length_prefixed};
 use crate::Result;
+use crate::video::AccessUnitClass;
 
 /// What the NAL units of one access unit add up to.
 ///
@@ -91,5 +92,13 @@ impl AccessUnitInfo {
     #[must_use]
     pub const fn is_disposable(&self) -> bool {
         self.slices > 0 && !self.referenced && !self.idr
+    }
+    /// Both at once.
+    #[must_use]
+    pub const fn class(&self) -> AccessUnitClass {
+        AccessUnitClass {
+            random_access: self.is_keyframe(),
+            disposable: self.is_disposable(),
+        }
     }
 }

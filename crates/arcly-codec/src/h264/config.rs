@@ -3,7 +3,11 @@
 //! `h264-reader` has a reader of its own, which panics on records with empty parameter sets; this one does not, and
 //! keeps the parameter sets as slices of the input.
 
-use super::{LengthSize, MAX_PARAMETER_SET_BYTES, MAX_PPS, MAX_SPS, NalHeader, NalUnitType, Sps};
+use super::{
+    AccessUnitInfo, LengthSize, MAX_PARAMETER_SET_BYTES, MAX_PPS, MAX_SPS, NalHeader, NalUnitType,
+    Sps,
+};
+use crate::video::{AccessUnitClass, FrameRate};
 use crate::{CodecError, Location, Result};
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -19,6 +23,7 @@ const WHAT: &str = "avcC";
 /// let pps = Bytes::from_static(b"\x68\xeb\xe3\xcb\x22\xc0");
 /// let config = AvcDecoderConfig::from_parameter_sets([sps], [pps])?;
 /// assert_eq!(config.codec_string(), "avc1.64000A");
+/// assert_eq!((config.width(), config.height()), (Some(64), Some(64)));
 /// assert_eq!(AvcDecoderConfig::parse(&config.to_bytes()?)?, config);
 /// # Ok::<(), arcly_codec::CodecError>(())
 /// ```
@@ -66,7 +71,8 @@ impl AvcDecoderConfig {
     /// Reads a record. The parameter sets are slices of `record`.
     ///
     /// Reserved bits are ignored, as is what follows the record; the fields of the High profiles are missing where
-    /// they do not fit into what is there. The parameter sets are not parsed beyond their header byte.
+    /// they do not fit into what is there. The parameter sets are not parsed beyond their header byte: where the SPS
+    /// cannot be, only [`width`](Self::width) and the like are `None`.
     ///
     /// # Errors
     /// [`CodecError::Malformed`] where the record is cut off, or a parameter set is empty or of another type;
@@ -192,10 +198,42 @@ impl AvcDecoderConfig {
         Sps::parse(self.sps.first().ok_or(no_sps)?)
     }
 
+    /// All NAL units of the record: what a byte stream carries before a random access point.
+    pub fn nal_units(&self) -> impl Iterator<Item = &Bytes> {
+        let extensions = self.high.iter().flat_map(|high| &high.sps_extensions);
+        self.sps.iter().chain(extensions).chain(&self.pps)
+    }
+
     /// The `codecs` parameter of the stream (RFC 6381 3.3), as in `avc1.640028`.
     #[must_use]
     pub fn codec_string(&self) -> String {
         codec_string(self.profile_idc, self.constraint_flags, self.level_idc)
+    }
+
+    /// The width of the picture in pixels, where there is an SPS that can be read, which is parsed for it.
+    #[must_use]
+    pub fn width(&self) -> Option<u32> {
+        self.first_sps().ok().map(|sps| sps.width)
+    }
+
+    /// The height of the picture in pixels, where there is an SPS that can be read.
+    #[must_use]
+    pub fn height(&self) -> Option<u32> {
+        self.first_sps().ok().map(|sps| sps.height)
+    }
+
+    /// The frame rate, where the SPS tells it and it is plausible.
+    #[must_use]
+    pub fn frame_rate(&self) -> Option<FrameRate> {
+        self.first_sps().ok()?.frame_rate()
+    }
+
+    /// What an access unit of the stream is, from its NAL units behind lengths of [`length_size`](Self::length_size).
+    ///
+    /// # Errors
+    /// [`CodecError::Malformed`] where the lengths do not add up.
+    pub fn classify(&self, access_unit: &[u8]) -> Result<AccessUnitClass> {
+        Ok(AccessUnitInfo::of_length_prefixed(access_unit, self.length_size)?.class())
     }
 }
 

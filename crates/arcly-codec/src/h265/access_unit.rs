@@ -1,49 +1,27 @@
 //! Where access units begin (H.265 7.4.2.4.4), and what each is to a server.
 
-use super::{NalHeader, NalUnitType};
+use super::{Hevc, NalHeader, NalUnitType};
 use crate::Result;
-use crate::nal::{AccessUnitBoundary, LengthSize, annex_b, length_prefixed};
+use crate::nal::{LayeredCodec, LengthSize, annex_b, length_prefixed};
 use crate::video::AccessUnitClass;
 use bytes::Bytes;
 
 /// Tells for each NAL unit of a stream whether an access unit begins with it.
-///
-/// Slices tell by one bit whether they are the first of their picture, so that no parameter sets are needed. Pictures
-/// of other layers (`nuh_layer_id` above 0) belong to the unit of the base layer's picture before them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct BoundaryDetector {
-    started: bool,
-    /// Whether the open access unit has a slice already.
-    has_slice: bool,
-}
+pub type BoundaryDetector = crate::nal::LayeredBoundary<Hevc>;
 
-impl BoundaryDetector {
-    /// Nothing seen yet.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
+impl LayeredCodec for Hevc {
+    const LAYER_ID: &'static str = "H.265 nuh_layer_id of a parameter set";
+
+    fn type_and_layer(nal: &[u8]) -> Option<(u8, u8)> {
+        NalHeader::of(nal).map(|header| (header.unit_type.id(), header.layer_id))
     }
 
-    /// Takes the stream's next NAL unit, whole with its header, and returns whether an access unit begins with it. It
-    /// does with the first one. Damaged units never begin one.
-    pub fn push(&mut self, nal: &[u8]) -> bool {
-        let header = NalHeader::of(nal);
-        let begins = !self.started
-            || self.has_slice && header.is_some_and(|header| Self::can_begin(header, nal));
-        self.started = true;
-        if begins {
-            self.has_slice = false;
-        }
-        self.has_slice |= header.is_some_and(|header| header.unit_type.is_vcl());
-        begins
+    fn is_vcl(unit_type: u8) -> bool {
+        NalUnitType::from_id(unit_type).is_vcl()
     }
 
-    /// Whether this unit begins an access unit where it follows a slice.
-    fn can_begin(header: NalHeader, nal: &[u8]) -> bool {
-        if header.layer_id != 0 {
-            return false;
-        }
-        match header.unit_type {
+    fn begins_access_unit(nal: &[u8], unit_type: u8) -> bool {
+        match NalUnitType::from_id(unit_type) {
             unit_type if unit_type.is_vcl() => starts_picture(nal),
             NalUnitType::VPS
             | NalUnitType::SPS
@@ -61,12 +39,6 @@ fn starts_picture(slice: &[u8]) -> bool {
     slice
         .get(NalHeader::BYTES)
         .is_some_and(|byte| byte & 0x80 != 0)
-}
-
-impl AccessUnitBoundary for BoundaryDetector {
-    fn push(&mut self, nal: &[u8]) -> bool {
-        Self::push(self, nal)
-    }
 }
 
 /// Iterates over the access units of a raw H.265 byte stream; see [`access_units`].

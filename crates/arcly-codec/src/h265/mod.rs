@@ -37,8 +37,8 @@ pub use pps::Pps;
 pub use profile_tier_level::ProfileTierLevel;
 pub use sps::{MAX_PICTURE_SIDE, Sps};
 pub use vps::Vps;
+pub use vui::Vui;
 pub(crate) use vui::sample_aspect_ratio;
-pub use vui::{Timing, Vui};
 
 /// An access unit delimiter NAL unit for pictures with any slice types (7.3.2.5, Table 7-2), which MPEG-TS wants at the
 /// start of each access unit.

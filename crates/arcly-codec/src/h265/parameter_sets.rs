@@ -2,8 +2,7 @@
 
 use super::{HevcDecoderConfig, NalHeader, NalUnitType, Pps, Sps, Vps};
 use crate::Result;
-use bytes::Bytes;
-use std::collections::BTreeMap;
+use crate::nal::SetsById;
 
 /// Collects parameter sets as they come by and tells when they change.
 ///
@@ -12,9 +11,9 @@ use std::collections::BTreeMap;
 /// [`MAX_PARAMETER_SET_BYTES`](super::MAX_PARAMETER_SET_BYTES), which are copied so that they pin no network buffer.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ParameterSets {
-    vps: BTreeMap<u8, Bytes>,
-    sps: BTreeMap<u8, (Bytes, Sps)>,
-    pps: BTreeMap<u8, Bytes>,
+    vps: SetsById<()>,
+    sps: SetsById<Sps>,
+    pps: SetsById<()>,
 }
 
 impl ParameterSets {
@@ -44,31 +43,12 @@ impl ParameterSets {
     pub fn insert(&mut self, nal: &[u8]) -> Result<bool> {
         let header = NalHeader::of(nal).filter(|header| header.layer_id == 0);
         match header.map(|header| header.unit_type) {
-            Some(NalUnitType::VPS) => {
-                // Streams repeat their parameter sets at each keyframe: the same bytes need no parsing.
-                if self.vps.values().any(|known| known == nal) {
-                    return Ok(false);
-                }
-                let id = Vps::parse(nal)?.id;
-                self.vps.insert(id, Bytes::copy_from_slice(nal));
-                Ok(true)
-            }
-            Some(NalUnitType::SPS) => {
-                if self.sps.values().any(|(known, _)| known == nal) {
-                    return Ok(false);
-                }
+            Some(NalUnitType::VPS) => self.vps.insert(nal, |nal| Ok((Vps::parse(nal)?.id, ()))),
+            Some(NalUnitType::SPS) => self.sps.insert(nal, |nal| {
                 let sps = Sps::parse(nal)?;
-                self.sps.insert(sps.id, (Bytes::copy_from_slice(nal), sps));
-                Ok(true)
-            }
-            Some(NalUnitType::PPS) => {
-                if self.pps.values().any(|known| known == nal) {
-                    return Ok(false);
-                }
-                let id = Pps::parse(nal)?.id;
-                self.pps.insert(id, Bytes::copy_from_slice(nal));
-                Ok(true)
-            }
+                Ok((sps.id, sps))
+            }),
+            Some(NalUnitType::PPS) => self.pps.insert(nal, |nal| Ok((Pps::parse(nal)?.id, ()))),
             _ => Ok(false),
         }
     }
@@ -76,23 +56,22 @@ impl ParameterSets {
     /// The SPS with this identifier.
     #[must_use]
     pub fn sps(&self, id: u8) -> Option<&Sps> {
-        self.sps.get(&id).map(|(_, sps)| sps)
+        self.sps.get(id)
     }
 
     /// The SPS with the lowest identifier: the only one in nearly all streams.
     #[must_use]
     pub fn first_sps(&self) -> Option<&Sps> {
-        self.sps.values().next().map(|(_, sps)| sps)
+        self.sps.first()
     }
 
     /// The codec config that these sets make; `None` until there are a VPS, an SPS and a PPS.
     #[must_use]
     pub fn config(&self) -> Option<HevcDecoderConfig> {
-        let sps = self.sps.values().map(|(nal, _)| nal.clone());
         HevcDecoderConfig::from_parameter_sets(
-            self.vps.values().cloned(),
-            sps,
-            self.pps.values().cloned(),
+            self.vps.nal_units(),
+            self.sps.nal_units(),
+            self.pps.nal_units(),
         )
         .ok()
     }

@@ -1,7 +1,8 @@
 //! Picture parameter sets (H.265 7.3.2.3), as far as the tools for parallel decoding, which the hvcC record names.
 
-use super::{NalUnitType, syntax};
+use super::{Hevc, NalUnitType};
 use crate::Result;
+use crate::nal::parameter_set_rbsp;
 use crate::video::bits::BitReader;
 
 /// The highest `pps_pic_parameter_set_id`.
@@ -31,7 +32,7 @@ impl Pps {
     /// [`LimitExceeded`](crate::CodecError::LimitExceeded) past
     /// [`MAX_PARAMETER_SET_BYTES`](super::MAX_PARAMETER_SET_BYTES).
     pub fn parse(nal: &[u8]) -> Result<Self> {
-        let rbsp = syntax::parameter_set_rbsp(nal, NalUnitType::PPS, "PPS")?;
+        let rbsp = parameter_set_rbsp::<Hevc>(nal, NalUnitType::PPS.id(), "PPS")?;
         let mut bits = BitReader::new("PPS", &rbsp);
         let id = bits.ue_max(MAX_PPS_ID, "pps_pic_parameter_set_id")? as u8;
         let sps_id = bits.ue_max(MAX_SPS_ID, "pps_seq_parameter_set_id")? as u8;

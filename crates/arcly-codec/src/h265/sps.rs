@@ -2,7 +2,8 @@
 
 use super::profile_tier_level::{MAX_SUB_LAYERS, ProfileTierLevel};
 use super::vui::Vui;
-use super::{NalUnitType, syntax};
+use super::{Hevc, NalUnitType, syntax};
+use crate::nal::parameter_set_rbsp;
 use crate::video::bits::BitReader;
 use crate::video::{ChromaFormat, ColourDescription, Cropping, FrameRate};
 use crate::{CodecError, Result};
@@ -78,7 +79,7 @@ impl Sps {
     /// layer above the base layer; [`CodecError::LimitExceeded`] past
     /// [`MAX_PARAMETER_SET_BYTES`](super::MAX_PARAMETER_SET_BYTES) or [`MAX_PICTURE_SIDE`].
     pub fn parse(nal: &[u8]) -> Result<Self> {
-        let rbsp = syntax::parameter_set_rbsp(nal, NalUnitType::SPS, "SPS")?;
+        let rbsp = parameter_set_rbsp::<Hevc>(nal, NalUnitType::SPS.id(), "SPS")?;
         let mut bits = BitReader::new("SPS", &rbsp);
         let bits = &mut bits;
         let vps_id = bits.u8(4, "sps_video_parameter_set_id")?;

@@ -1,39 +1,10 @@
 //! Structures of parameter sets that are read to get behind them (H.265 7.3.4, 7.3.7).
 
-use super::{NalHeader, NalUnitType, emulation};
-use crate::nal::check_parameter_set_size;
+use crate::Result;
 use crate::video::bits::BitReader;
-use crate::{CodecError, Location, Result};
-use std::borrow::Cow;
 
 /// The largest decoded picture buffer, in pictures (`MaxDpbSize`, A.4.2).
 pub(super) const MAX_DPB_SIZE: u32 = 16;
-
-/// The RBSP of a parameter set of the base layer, without header and emulation prevention.
-pub(super) fn parameter_set_rbsp<'a>(
-    nal: &'a [u8],
-    unit_type: NalUnitType,
-    what: &'static str,
-) -> Result<Cow<'a, [u8]>> {
-    check_parameter_set_size(nal.len())?;
-    let header = NalHeader::of(nal).filter(|header| header.unit_type == unit_type);
-    let Some(header) = header else {
-        return Err(CodecError::malformed(
-            what,
-            Location::Byte(0),
-            "another NAL unit type",
-        ));
-    };
-    if header.layer_id != 0 {
-        return Err(CodecError::Unsupported {
-            what: "H.265 nuh_layer_id of a parameter set",
-            value: header.layer_id.into(),
-        });
-    }
-    Ok(emulation::remove(
-        nal.get(NalHeader::BYTES..).unwrap_or_default(),
-    ))
-}
 
 /// What VPS and SPS say of the highest sub-layer's picture buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,11 +1,11 @@
 //! Video parameter sets (H.265 7.3.2.1), as far as timing.
 
 use super::profile_tier_level::{MAX_SUB_LAYERS, ProfileTierLevel};
-use super::vui::Timing;
-use super::{NalUnitType, syntax};
+use super::{Hevc, NalUnitType, syntax};
 use crate::Result;
-use crate::video::FrameRate;
+use crate::nal::parameter_set_rbsp;
 use crate::video::bits::BitReader;
+use crate::video::{FrameRate, PictureTiming};
 
 /// The most layer sets: `vps_num_layer_sets_minus1` is at most 1023.
 const MAX_LAYER_SETS: u32 = 1024;
@@ -21,7 +21,7 @@ pub struct Vps {
     /// What a decoder must be capable of.
     pub profile_tier_level: ProfileTierLevel,
     /// The clock of the pictures, where present. Encoders tend to put it into the SPS.
-    pub timing: Option<Timing>,
+    pub timing: Option<PictureTiming>,
 }
 
 impl Vps {
@@ -32,7 +32,7 @@ impl Vps {
     /// [`LimitExceeded`](crate::CodecError::LimitExceeded) past
     /// [`MAX_PARAMETER_SET_BYTES`](super::MAX_PARAMETER_SET_BYTES).
     pub fn parse(nal: &[u8]) -> Result<Self> {
-        let rbsp = syntax::parameter_set_rbsp(nal, NalUnitType::VPS, "VPS")?;
+        let rbsp = parameter_set_rbsp::<Hevc>(nal, NalUnitType::VPS.id(), "VPS")?;
         let mut bits = BitReader::new("VPS", &rbsp);
         let id = bits.u8(4, "vps_video_parameter_set_id")?;
         bits.skip(1 + 1 + 6, "vps_max_layers_minus1")?;
@@ -47,7 +47,7 @@ impl Vps {
         let layer_sets = bits.ue_max(MAX_LAYER_SETS - 1, "vps_num_layer_sets_minus1")? as usize;
         bits.skip(layer_sets * (max_layer_id + 1), "layer_id_included_flag")?;
         let timing = if bits.flag("vps_timing_info_present_flag")? {
-            Some(Timing::read(&mut bits)?)
+            Some(super::vui::read_timing(&mut bits)?)
         } else {
             None
         };

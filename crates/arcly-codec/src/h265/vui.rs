@@ -3,7 +3,7 @@
 use super::hrd;
 use crate::Result;
 use crate::video::bits::BitReader;
-use crate::video::{ColourDescription, FrameRate};
+use crate::video::{ColourDescription, PictureTiming};
 
 /// The VUI of an SPS. `None` and the defaults stand for what the stream leaves out.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -19,50 +19,24 @@ pub struct Vui {
     pub chroma_sample_location: Option<(u32, u32)>,
     /// `field_seq_flag`: each picture is a field.
     pub field_pictures: bool,
-    /// The clock of the pictures, where present.
-    pub timing: Option<Timing>,
+    /// The clock of the pictures, where present. They are frames, unless [`field_pictures`](Self::field_pictures) says that they are fields.
+    pub timing: Option<PictureTiming>,
     /// `min_spatial_segmentation_idc`, 0 to 4095, where there is a bitstream restriction: how small the parts are that
     /// can be decoded in parallel.
     pub min_spatial_segmentation: Option<u16>,
 }
 
-/// The clock of a VPS or VUI. A picture lasts one tick of `num_units_in_tick / time_scale` seconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Timing {
-    /// Units of the clock in a tick.
-    pub num_units_in_tick: u32,
-    /// Units of the clock in a second.
-    pub time_scale: u32,
-    /// How many ticks a picture lasts, where the stream promises that all last the same
-    /// (`elemental_duration_in_tc_minus1` + 1).
-    pub ticks_per_picture: Option<u32>,
-}
-
-impl Timing {
-    /// `vui_num_units_in_tick` or `vps_num_units_in_tick`, and what follows, up to before the HRD.
-    pub(super) fn read(bits: &mut BitReader<'_>) -> Result<Self> {
-        let timing = Self {
-            num_units_in_tick: bits.u(32, "num_units_in_tick")?,
-            time_scale: bits.u(32, "time_scale")?,
-            ticks_per_picture: None,
-        };
-        if bits.flag("poc_proportional_to_timing_flag")? {
-            bits.ue("num_ticks_poc_diff_one_minus1")?;
-        }
-        Ok(timing)
+/// `vui_num_units_in_tick` or `vps_num_units_in_tick`, and what follows, up to before the HRD.
+pub(super) fn read_timing(bits: &mut BitReader<'_>) -> Result<PictureTiming> {
+    let timing = PictureTiming {
+        num_units_in_tick: bits.u(32, "num_units_in_tick")?,
+        time_scale: bits.u(32, "time_scale")?,
+        ticks_per_picture: None,
+    };
+    if bits.flag("poc_proportional_to_timing_flag")? {
+        bits.ue("num_ticks_poc_diff_one_minus1")?;
     }
-
-    /// Pictures a second; frames, unless [`Vui::field_pictures`] says that pictures are fields. `None` where it is not
-    /// plausible, see [`FrameRate::new`].
-    #[must_use]
-    pub fn picture_rate(self) -> Option<FrameRate> {
-        FrameRate::new(
-            self.time_scale.into(),
-            u64::from(self.num_units_in_tick) * u64::from(self.ticks_per_picture.unwrap_or(1)),
-            self.ticks_per_picture.is_some(),
-        )
-    }
+    Ok(timing)
 }
 
 /// `aspect_ratio_idc` 1 to 16 (Table E-1).
@@ -141,7 +115,7 @@ impl Vui {
             }
         }
         if bits.flag("vui_timing_info_present_flag")? {
-            let mut timing = Timing::read(bits)?;
+            let mut timing = read_timing(bits)?;
             if bits.flag("vui_hrd_parameters_present_flag")? {
                 timing.ticks_per_picture = hrd::read(bits, max_sub_layers_minus1)?;
             }

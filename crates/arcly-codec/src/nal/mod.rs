@@ -8,6 +8,7 @@
 //! | which units a conversion leaves out | [`NalFilter`] | |
 //! | parameter sets in records | [`NalArray`] | ISO/IEC 14496-15 8.3.3.1, 11.2.4.2 |
 //! | access units of a whole byte stream | [`AccessUnits`] | 7.4.1.2 (H.264), 7.4.2.4 (H.265, H.266) |
+//! | what headers with layers have in common | [`LayeredCodec`], [`LayeredBoundary`] | 7.3.1.2, 7.4.2.4.4 (H.265), 7.4.2.4.3 (H.266) |
 //!
 //! What a unit *is* stands in its header, which each codec lays out differently: its [`NalCodec`] tells. The modules
 //! `h264`, `h265` and `vvc` re-export all of this, with their own [`NalFilter`].
@@ -20,11 +21,17 @@ pub(crate) mod arrays;
 
 mod access_units;
 mod filter;
+mod layered;
+mod sets_by_id;
 
 pub use access_units::{AccessUnitBoundary, AccessUnits};
 pub use arrays::{MAX_RECORD_NAL_UNITS, NalArray};
 pub use filter::{NalClass, NalCodec, NalFilter};
+pub use layered::{LayeredBoundary, LayeredCodec};
 pub use length_prefixed::LengthSize;
+
+pub(crate) use layered::parameter_set_rbsp;
+pub(crate) use sets_by_id::SetsById;
 
 /// The longest parameter set that is read or stored, in bytes with its emulation prevention.
 ///

@@ -43,6 +43,33 @@ impl FrameRate {
     }
 }
 
+/// The clock of H.265's and VVC's pictures. A picture lasts one tick of `num_units_in_tick / time_scale` seconds, or
+/// [`ticks_per_picture`](Self::ticks_per_picture).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PictureTiming {
+    /// Units of the clock in a tick.
+    pub num_units_in_tick: u32,
+    /// Units of the clock in a second.
+    pub time_scale: u32,
+    /// How many ticks a picture lasts, where the stream promises that all last the same
+    /// (`elemental_duration_in_tc_minus1` + 1 of the highest sub-layer).
+    pub ticks_per_picture: Option<u32>,
+}
+
+impl PictureTiming {
+    /// Pictures a second; frames, unless the stream says that its pictures are fields. `None` where it is not plausible, see
+    /// [`FrameRate::new`].
+    #[must_use]
+    pub fn picture_rate(self) -> Option<FrameRate> {
+        FrameRate::new(
+            self.time_scale.into(),
+            u64::from(self.num_units_in_tick) * u64::from(self.ticks_per_picture.unwrap_or(1)),
+            self.ticks_per_picture.is_some(),
+        )
+    }
+}
+
 const fn gcd(mut a: u64, mut b: u64) -> u64 {
     while b != 0 {
         (a, b) = (b, a % b);

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | NAL unit headers and types | [`NalHeader`], [`NalUnitType`] | 7.3.1.2, Table 5 |
 //! | NAL units behind start codes and lengths | [`annex_b`], [`length_prefixed`], [`emulation`] | Annex B, ISO/IEC 14496-15 11.2.2 |
-//! | sequence parameter sets with timing and VUI | [`Sps`], [`Timing`], [`Vui`], [`ParameterSets`] | 7.3.2.4, 7.3.5, H.274 7.2 |
+//! | sequence parameter sets with timing and VUI | [`Sps`], [`Vui`], [`ParameterSets`] | 7.3.2.4, 7.3.5, H.274 7.2 |
 //! | the vvcC record | [`VvcDecoderConfig`] | ISO/IEC 14496-15 11.2.4.2 |
 //! | access unit boundaries | [`access_units`], [`BoundaryDetector`] | 7.4.2.4.3 |
 //! | random access, gradual refresh, disposable pictures | [`AccessUnitInfo`] | 7.4.2.2, 7.4.3.8 |
@@ -33,5 +33,4 @@ pub use nal::{NalFilter, NalHeader, NalUnitType, Vvc};
 pub use parameter_sets::ParameterSets;
 pub use profile_tier_level::ProfileTierLevel;
 pub use sps::{MAX_PICTURE_SIDE, Sps};
-pub use timing::Timing;
 pub use vui::Vui;

@@ -1,11 +1,9 @@
 //! The parameter sets that are in force at a point of a stream.
 
-use super::sps::parameter_set_rbsp;
-use super::{NalHeader, NalUnitType, Sps, VvcDecoderConfig};
+use super::{NalHeader, NalUnitType, Sps, Vvc, VvcDecoderConfig};
 use crate::Result;
+use crate::nal::{SetsById, parameter_set_rbsp};
 use crate::video::bits::BitReader;
-use bytes::Bytes;
-use std::collections::BTreeMap;
 
 /// Collects parameter sets as they come by and tells when they change.
 ///
@@ -15,9 +13,9 @@ use std::collections::BTreeMap;
 /// Decoding capability information, which is advice for decoders, is left out.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ParameterSets {
-    vps: BTreeMap<u8, Bytes>,
-    sps: BTreeMap<u8, (Bytes, Sps)>,
-    pps: BTreeMap<u8, Bytes>,
+    vps: SetsById<()>,
+    sps: SetsById<Sps>,
+    pps: SetsById<()>,
 }
 
 impl ParameterSets {
@@ -47,23 +45,16 @@ impl ParameterSets {
     pub fn insert(&mut self, nal: &[u8]) -> Result<bool> {
         let header = NalHeader::of(nal).filter(|header| header.layer_id == 0);
         match header.map(|header| header.unit_type) {
-            Some(NalUnitType::VPS) => {
-                let id = identifier(nal, NalUnitType::VPS, "VPS", 4)?;
-                Ok(replace(&mut self.vps, id, nal))
-            }
-            Some(NalUnitType::SPS) => {
-                // Streams repeat their parameter sets at each keyframe: the same bytes need no parsing.
-                if self.sps.values().any(|(known, _)| known == nal) {
-                    return Ok(false);
-                }
+            Some(NalUnitType::VPS) => self.vps.insert(nal, |nal| {
+                Ok((identifier(nal, NalUnitType::VPS, "VPS", 4)?, ()))
+            }),
+            Some(NalUnitType::SPS) => self.sps.insert(nal, |nal| {
                 let sps = Sps::parse(nal)?;
-                self.sps.insert(sps.id, (Bytes::copy_from_slice(nal), sps));
-                Ok(true)
-            }
-            Some(NalUnitType::PPS) => {
-                let id = identifier(nal, NalUnitType::PPS, "PPS", 6)?;
-                Ok(replace(&mut self.pps, id, nal))
-            }
+                Ok((sps.id, sps))
+            }),
+            Some(NalUnitType::PPS) => self.pps.insert(nal, |nal| {
+                Ok((identifier(nal, NalUnitType::PPS, "PPS", 6)?, ()))
+            }),
             _ => Ok(false),
         }
     }
@@ -71,23 +62,22 @@ impl ParameterSets {
     /// The SPS with this identifier.
     #[must_use]
     pub fn sps(&self, id: u8) -> Option<&Sps> {
-        self.sps.get(&id).map(|(_, sps)| sps)
+        self.sps.get(id)
     }
 
     /// The SPS with the lowest identifier: the only one in nearly all streams.
     #[must_use]
     pub fn first_sps(&self) -> Option<&Sps> {
-        self.sps.values().next().map(|(_, sps)| sps)
+        self.sps.first()
     }
 
     /// The codec config that these sets make; `None` until there are an SPS and a PPS.
     #[must_use]
     pub fn config(&self) -> Option<VvcDecoderConfig> {
-        let sps = self.sps.values().map(|(nal, _)| nal.clone());
         VvcDecoderConfig::from_parameter_sets(
-            self.vps.values().cloned(),
-            sps,
-            self.pps.values().cloned(),
+            self.vps.nal_units(),
+            self.sps.nal_units(),
+            self.pps.nal_units(),
         )
         .ok()
     }
@@ -95,15 +85,6 @@ impl ParameterSets {
 
 /// The identifier that a VPS (4 bits) or PPS (6 bits) starts with.
 fn identifier(nal: &[u8], unit_type: NalUnitType, what: &'static str, count: u32) -> Result<u8> {
-    let rbsp = parameter_set_rbsp(nal, unit_type, what)?;
+    let rbsp = parameter_set_rbsp::<Vvc>(nal, unit_type.id(), what)?;
     BitReader::new(what, &rbsp).u8(count, "parameter_set_id")
-}
-
-/// Whether the set with this identifier was another one before.
-fn replace(sets: &mut BTreeMap<u8, Bytes>, id: u8, nal: &[u8]) -> bool {
-    if sets.get(&id).is_some_and(|known| known == nal) {
-        return false;
-    }
-    sets.insert(id, Bytes::copy_from_slice(nal));
-    true
 }

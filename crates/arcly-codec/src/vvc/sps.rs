@@ -1,15 +1,14 @@
 //! Sequence parameter sets (H.266 7.3.2.4, 7.4.3.4).
 
 use super::profile_tier_level::{MAX_SUB_LAYERS, ProfileTierLevel};
-use super::timing::Timing;
+use super::timing;
 use super::tools;
 use super::vui::Vui;
-use super::{NalHeader, NalUnitType, emulation};
-use crate::nal::check_parameter_set_size;
+use super::{NalUnitType, Vvc};
+use crate::nal::parameter_set_rbsp;
 use crate::video::bits::BitReader;
-use crate::video::{ChromaFormat, Cropping, FrameRate};
-use crate::{CodecError, Location, Result};
-use std::borrow::Cow;
+use crate::video::{ChromaFormat, Cropping, FrameRate, PictureTiming};
+use crate::{CodecError, Result};
 
 /// The largest width or height, in pixels: the square root of 8 × `MaxLumaPs` of level 6.3 (A.4.1).
 pub const MAX_PICTURE_SIDE: u32 = 25_332;
@@ -57,39 +56,13 @@ pub struct Sps {
     /// sub-layer; 15 where a VPS says it.
     pub max_num_reorder_pics: u8,
     /// The clock of the pictures, where present.
-    pub timing: Option<Timing>,
+    pub timing: Option<PictureTiming>,
     /// `sps_field_seq_flag`: each picture is a field.
     pub field_pictures: bool,
     /// The video usability information, where present.
     pub vui: Option<Vui>,
     /// Whether what stands behind the picture buffer's size cannot be read, so that timing and VUI were left out.
     pub tail_damaged: bool,
-}
-
-/// The RBSP of a parameter set of the base layer, without header and emulation prevention.
-pub(super) fn parameter_set_rbsp<'a>(
-    nal: &'a [u8],
-    unit_type: NalUnitType,
-    what: &'static str,
-) -> Result<Cow<'a, [u8]>> {
-    check_parameter_set_size(nal.len())?;
-    let header = NalHeader::of(nal).filter(|header| header.unit_type == unit_type);
-    let Some(header) = header else {
-        return Err(CodecError::malformed(
-            what,
-            Location::Byte(0),
-            "another NAL unit type",
-        ));
-    };
-    if header.layer_id != 0 {
-        return Err(CodecError::Unsupported {
-            what: "VVC nuh_layer_id of a parameter set",
-            value: header.layer_id.into(),
-        });
-    }
-    Ok(emulation::remove(
-        nal.get(NalHeader::BYTES..).unwrap_or_default(),
-    ))
 }
 
 impl Sps {
@@ -101,7 +74,7 @@ impl Sps {
     /// layer above the base layer; [`CodecError::LimitExceeded`] past
     /// [`MAX_PARAMETER_SET_BYTES`](super::MAX_PARAMETER_SET_BYTES) or [`MAX_PICTURE_SIDE`].
     pub fn parse(nal: &[u8]) -> Result<Self> {
-        let rbsp = parameter_set_rbsp(nal, NalUnitType::SPS, "SPS")?;
+        let rbsp = parameter_set_rbsp::<Vvc>(nal, NalUnitType::SPS.id(), "SPS")?;
         let mut bits = BitReader::new("SPS", &rbsp);
         let bits = &mut bits;
         let id = bits.u8(4, "sps_seq_parameter_set_id")?;
@@ -216,7 +189,7 @@ impl Sps {
             },
         )?;
         if has_ptl && bits.flag("sps_timing_hrd_params_present_flag")? {
-            self.timing = Some(Timing::read(bits, self.max_temporal_id)?);
+            self.timing = Some(timing::read(bits, self.max_temporal_id)?);
         }
         self.field_pictures = bits.flag("sps_field_seq_flag")?;
         if bits.flag("sps_vui_parameters_present_flag")? {
