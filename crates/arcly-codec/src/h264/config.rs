@@ -23,7 +23,7 @@ const WHAT: &str = "avcC";
 /// let pps = Bytes::from_static(b"\x68\xeb\xe3\xcb\x22\xc0");
 /// let config = AvcDecoderConfig::from_parameter_sets([sps], [pps])?;
 /// assert_eq!(config.codec_string(), "avc1.64000A");
-/// assert_eq!((config.width(), config.height()), (Some(64), Some(64)));
+/// assert_eq!((config.width(), config.height()), (Some(160), Some(96)));
 /// assert_eq!(AvcDecoderConfig::parse(&config.to_bytes()?)?, config);
 /// # Ok::<(), arcly_codec::CodecError>(())
 /// ```
