@@ -204,13 +204,18 @@ impl RtpIngest {
         Some(out.freeze())
     }
 
-    /// A compound packet with an empty receiver report and a PLI (RFC 4585 6.3.1), which asks the track's source for a keyframe. `None` until
+    /// A compound packet with a receiver report and a PLI (RFC 4585 6.3.1), which asks the track's source for a keyframe. `None` until
     /// packets of it have come.
-    #[must_use]
-    pub fn keyframe_request(&self, index: usize, own_ssrc: u32) -> Option<Bytes> {
-        let media = self.tracks.get(index)?.ssrc()?;
-        let mut out = BytesMut::with_capacity(64);
-        ReceiverReport::new(own_ssrc, Vec::new()).write(&mut out);
+    pub fn keyframe_request(
+        &mut self,
+        index: usize,
+        own_ssrc: u32,
+        now: Duration,
+    ) -> Option<Bytes> {
+        let block = self.tracks.get_mut(index)?.report(now)?;
+        let media = block.ssrc;
+        let mut out = BytesMut::with_capacity(96);
+        ReceiverReport::new(own_ssrc, vec![block]).write(&mut out);
         name_of(own_ssrc).write(&mut out);
         let request = PictureLoss {
             sender: own_ssrc,
