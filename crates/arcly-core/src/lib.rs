@@ -149,7 +149,7 @@ pub use storage::{
 pub use storage::{ObjectStorage, ObjectStorageConfig, open_storage};
 pub use stream::{
     EndReason, Origin, Packager, Packet, Packets, Qos, Rendition, RenditionSubscription,
-    SharedFrame, StreamHandle, StreamLimits, StreamMetadata, TrackInfo, TrackQos,
+    SharedFrame, Shedding, StreamHandle, StreamLimits, StreamMetadata, TrackInfo, TrackQos,
 };
 pub use time_source::TimeSource;
 pub use timestamp::{TICKS_PER_SECOND, TimeDelta, Timestamp, TimestampUnwrapper};

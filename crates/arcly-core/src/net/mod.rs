@@ -1,5 +1,5 @@
 //! What all protocols share. On TCP: the accept loop [`run_tcp_ingest_server`], the [`Dialer`] of clients, and the [`Transport`] that is
-//! plain or TLS. On UDP: a port for many peers, `udp::UdpPort` (feature `udp`).
+//! plain or TLS, and the [`Outbox`] before it. On UDP: a port for many peers, `udp::UdpPort` (feature `udp`).
 //!
 //! A protocol brings a handler for one connection; the loop brings what every listener on the open Internet needs:
 //! a cap on connections, a cap for each peer, a deadline for the handshake, log lines that a flood cannot turn into a full
@@ -9,6 +9,7 @@ mod config;
 mod connection;
 mod dial;
 mod log_limit;
+mod outbox;
 mod rate;
 mod server;
 mod slots;
@@ -21,6 +22,7 @@ pub mod udp;
 pub use config::{ConnectionRefusal, RefusalHook, TcpIngestConfig};
 pub use connection::{Handshake, TcpConnection};
 pub use dial::{DialError, Dialer};
+pub use outbox::Outbox;
 pub use rate::Rate;
 pub use server::run_tcp_ingest_server;
 pub use transport::Transport;

@@ -2,9 +2,11 @@
 
 use super::packet::HEADER_BYTES;
 use super::{NtpTime, RtpHeader};
-use crate::{CodecId, LogItem, MediaKind, Timestamp, TrackId};
+use crate::{CodecId, LogItem, MediaKind, StreamHandle, Timestamp, TrackId};
 use bytes::Bytes;
+use std::hash::{BuildHasher, RandomState};
 use std::ops::Range;
+use std::sync::LazyLock;
 
 /// Length of what goes before each packet on an interleaved connection: `$`, channel, length (RFC 2326 10.12, RFC 7826 14).
 pub(super) const INTERLEAVED_BYTES: usize = 4;
@@ -214,11 +216,19 @@ pub struct RtpRun {
     pub packets: Vec<Range<usize>>,
 }
 
-/// SSRCs and timestamps of the tracks of a rendition: random, and fixed while it lives.
+/// SSRCs and timestamps of the tracks of a rendition: random, and fixed while its stream lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RenditionClock(pub(super) u64);
 
 impl RenditionClock {
+    /// That of a stream: the same for all its renditions in this process, and so known before there is one.
+    #[must_use]
+    pub fn of(stream: &StreamHandle) -> Self {
+        // The keys of the standard library's hasher come from the system's source of random numbers.
+        static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+        Self(KEYS.hash_one(stream.session()))
+    }
+
     /// The SSRC of a track.
     #[must_use]
     pub const fn ssrc(self, track: TrackId) -> u32 {

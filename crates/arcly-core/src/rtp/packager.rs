@@ -8,7 +8,6 @@ use crate::{
     Delivery, MediaFrame, MediaKind, Packager, Packets, StreamHandle, TrackId, TrackInfo, WallClock,
 };
 use bytes::{BufMut, BytesMut};
-use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 /// The longest RTP packet by default, header included, in bytes: with UDP, IPv6 and what tunnels add, it fits any path.
@@ -69,8 +68,7 @@ impl RtpPackager {
     /// A packager for the stream, with random SSRCs, first sequence numbers and timestamps (RFC 3550 5.1).
     #[must_use]
     pub fn new(stream: StreamHandle, variant: RtpVariant) -> Self {
-        // The keys of the standard library's hasher come from the system's source of random numbers.
-        let random = RandomState::new().hash_one(stream.session());
+        let RenditionClock(random) = RenditionClock::of(&stream);
         Self::with_random(stream, variant, random)
     }
 

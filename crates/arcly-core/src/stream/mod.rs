@@ -7,6 +7,7 @@ mod live;
 mod publication;
 mod qos;
 mod rendition;
+mod shedding;
 mod track;
 #[cfg(feature = "codec")]
 mod track_audio;
@@ -23,4 +24,5 @@ pub use publication::Origin;
 pub(crate) use publication::Publication;
 pub use qos::{Qos, TrackQos};
 pub use rendition::{Packager, Packet, Packets, Rendition, RenditionSubscription};
+pub use shedding::Shedding;
 pub use track::{StreamMetadata, TrackInfo};

@@ -3,7 +3,6 @@
 mod batch;
 mod connection;
 mod flusher;
-mod outbox;
 mod outcome;
 mod pace;
 mod playing;

@@ -6,11 +6,11 @@
 
 use super::batch::Batch;
 use super::connection::now;
-use super::outbox::Outbox;
 use crate::Config;
 use crate::egress::{FlvPacket, MESSAGE_STREAM, Shedding};
 use crate::flv::TagKind;
 use crate::proto::session::{MessageStreamId, PlayEnd};
+use arcly_core::net::Outbox;
 use arcly_core::{PlaySession, RenditionSubscription, SubscriptionEnd, Transport, ViewerLoss};
 use bytes::Bytes;
 use std::io::{self, IoSlice};

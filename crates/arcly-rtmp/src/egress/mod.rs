@@ -37,13 +37,12 @@
 mod accepts;
 mod packager;
 mod packet;
-mod shedding;
 mod variant;
 
 pub use accepts::{Accepts, Misses};
+pub use arcly_core::Shedding;
 pub use packager::FlvPackager;
 pub use packet::{FlvPacket, MESSAGE_STREAM};
-pub use shedding::Shedding;
 pub use variant::{EXACT_VARIANTS, FlvVariant, MAX_VARIANTS};
 
 use bytes::Bytes;

@@ -1,6 +1,6 @@
 //! What is to be written to a socket, in order.
 
-use arcly_core::Transport;
+use super::Transport;
 use bytes::{Buf, Bytes};
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
@@ -13,9 +13,10 @@ const MAX_SLICES: usize = 64;
 /// What the ring may keep of its room once it is empty, in pieces of 32 bytes: what a picture with its sound needs.
 const KEPT_ROOM: usize = 8;
 
-/// A ring of shared bytes. Nothing is copied; a piece is let go of once it is written.
+/// What waits to be written to one socket: a ring of shared bytes, written in order, up to 64 pieces a call. Nothing is copied; a piece is let go of
+/// once it is written. How much may wait is for the driver to limit.
 #[derive(Debug, Default)]
-pub(super) struct Outbox {
+pub struct Outbox {
     pieces: VecDeque<Bytes>,
     /// Bytes of replies since it was last empty.
     replies: usize,
@@ -25,21 +26,25 @@ pub(super) struct Outbox {
 
 impl Outbox {
     /// Whether all was written.
-    pub(super) fn is_idle(&self) -> bool {
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
         self.pieces.is_empty() && !self.unflushed
     }
 
     /// Bytes of replies that wait, and those that went since the ring was last empty.
-    pub(super) fn replies(&self) -> usize {
+    #[must_use]
+    pub fn replies(&self) -> usize {
         self.replies
     }
 
-    pub(super) fn push_reply(&mut self, bytes: Bytes) {
+    /// Puts bytes behind the others that are counted as a reply.
+    pub fn push_reply(&mut self, bytes: Bytes) {
         self.replies += bytes.len();
         self.push(bytes);
     }
 
-    pub(super) fn push(&mut self, bytes: Bytes) {
+    /// Puts bytes behind the others.
+    pub fn push(&mut self, bytes: Bytes) {
         if !bytes.is_empty() {
             self.pieces.push_back(bytes);
         }
@@ -47,7 +52,10 @@ impl Outbox {
 
     /// Writes until all is written or the socket takes no more; says how many bytes it took once it has taken any. There is
     /// more to do until [`is_idle`](Self::is_idle) says so.
-    pub(super) fn poll_write(
+    ///
+    /// # Errors
+    /// As the socket.
+    pub fn poll_write(
         &mut self,
         cx: &mut Context<'_>,
         mut socket: Pin<&mut (impl AsyncWrite + ?Sized)>,
@@ -79,7 +87,10 @@ impl Outbox {
     }
 
     /// Writes what the socket takes at once; how many bytes. There is more to do until [`is_idle`](Self::is_idle) says so.
-    pub(super) fn try_write(&mut self, socket: &mut Transport) -> io::Result<usize> {
+    ///
+    /// # Errors
+    /// As the socket, but for [`io::ErrorKind::WouldBlock`].
+    pub fn try_write(&mut self, socket: &mut Transport) -> io::Result<usize> {
         let mut taken = 0;
         while !self.pieces.is_empty() {
             let mut slices = [IoSlice::new(&[]); MAX_SLICES];

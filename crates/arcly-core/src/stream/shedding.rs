@@ -1,7 +1,8 @@
 //! What a viewer that falls behind goes without.
 
-use super::FlvPacket;
-use arcly_core::{RenditionSubscription, TimeDelta};
+use super::RenditionSubscription;
+use crate::TimeDelta;
+use crate::bus::LogItem;
 use std::time::Duration;
 
 /// Decides what one viewer goes without: first pictures that no other refers to, then all up to the newest keyframe, so that what it
@@ -29,12 +30,11 @@ impl Shedding {
     }
 
     /// To be called before packets are taken for a viewer whose socket did not take all that came before. Puts it on the newest
-    /// keyframe where it has lost more than [`skip_after`](crate::Config::skip_after); says whether the
-    /// [disposable](FlvPacket::is_disposable) packets that are taken next are to be left out, as after
-    /// [`shed_after`](crate::Config::shed_after).
-    pub fn congested(
+    /// keyframe where it has lost more than `skip_after`; says whether the disposable packets that are taken next are to be left out, as after
+    /// `shed_after`.
+    pub fn congested<T: LogItem>(
         &mut self,
-        packets: &mut RenditionSubscription<FlvPacket>,
+        packets: &mut RenditionSubscription<T>,
         shed_after: Duration,
         skip_after: Duration,
     ) -> bool {
