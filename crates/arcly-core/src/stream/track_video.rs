@@ -2,7 +2,7 @@
 
 use crate::CodecId;
 use crate::codec::av1::{Av1Config, SequenceHeader};
-use crate::codec::h264::{AvcDecoderConfig, Sps};
+use crate::codec::h264::AvcDecoderConfig;
 use crate::codec::h265::HevcDecoderConfig;
 use crate::codec::video::FrameRate;
 use crate::codec::vpc::{VpCodec, VpConfig};
@@ -39,12 +39,9 @@ impl VideoFormat {
         match codec {
             CodecId::H264 => {
                 let config = AvcDecoderConfig::parse(payload).ok()?;
-                let sps = config.sps.first().and_then(|sps| Sps::parse(sps).ok());
-                Some(Self::new(
-                    Some(config.codec_string()),
-                    sps.as_ref().map(|sps| (sps.width, sps.height)).unzip(),
-                    sps.as_ref().and_then(Sps::frame_rate),
-                ))
+                let size = (config.width(), config.height());
+                let string = Some(config.codec_string());
+                Some(Self::new(string, size, config.frame_rate()))
             }
             CodecId::H265 => {
                 let config = HevcDecoderConfig::parse(payload).ok()?;
