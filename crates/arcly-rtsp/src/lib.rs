@@ -9,9 +9,11 @@
 //! so that the place is found in a capture.
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
+mod client;
 mod error;
 mod limits;
 pub mod proto;
 
+pub use client::{OnDemand, RtspPush, RtspSource, TransportPolicy};
 pub use error::{Error, Fault, Location, Result};
 pub use limits::{Limits, MessageLimits};

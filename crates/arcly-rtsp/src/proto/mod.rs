@@ -3,6 +3,7 @@
 //! [`message`] splits a connection's bytes; the other modules read and write what headers carry.
 
 pub mod auth;
+pub mod client;
 pub mod message;
 mod parameters;
 pub mod range;
