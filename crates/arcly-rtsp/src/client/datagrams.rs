@@ -160,10 +160,13 @@ impl PortPair {
         let Some(remote) = self.remote else {
             return false;
         };
-        let port = remote.ports.filter(|_| remote.strict).map(|ports| match rtcp {
-            true => ports.rtcp,
-            false => ports.rtp,
-        });
+        let port = remote
+            .ports
+            .filter(|_| remote.strict)
+            .map(|ports| match rtcp {
+                true => ports.rtcp,
+                false => ports.rtp,
+            });
         from.ip() == remote.address && port.is_none_or(|port| port == from.port())
     }
 }
@@ -212,9 +215,15 @@ mod tests {
         // Taken, so that the next two are those.
         let range = any.rtp - 1..=any.rtp + 64;
         let next = datagrams.bind(1, LOCAL, Some(&range)).expect("ports");
-        assert!(next.rtp > any.rtcp && next.rtp % 2 == 0 && range.contains(&next.rtcp), "{next:?}");
+        assert!(
+            next.rtp > any.rtcp && next.rtp.is_multiple_of(2) && range.contains(&next.rtcp),
+            "{next:?}"
+        );
         let none = any.rtp..=any.rtp;
-        assert!(matches!(datagrams.bind(2, LOCAL, Some(&none)), Err(Failure::NoPorts)));
+        assert!(matches!(
+            datagrams.bind(2, LOCAL, Some(&none)),
+            Err(Failure::NoPorts)
+        ));
     }
 
     #[tokio::test]
@@ -226,8 +235,15 @@ mod tests {
         let agreed = Pair::new(server.0.local_addr().port(), server.1.local_addr().port());
         datagrams.agree(&agreement(Some(agreed), true), LOCAL, true);
         let to = |port| SocketAddr::new(LOCAL, port);
-        stranger.send(to(ports.rtp), None, 1, b"x").await.expect("sent");
-        server.1.send(to(ports.rtcp), None, 4, b"rtcp").await.expect("sent");
+        stranger
+            .send(to(ports.rtp), None, 1, b"x")
+            .await
+            .expect("sent");
+        server
+            .1
+            .send(to(ports.rtcp), None, 4, b"rtcp")
+            .await
+            .expect("sent");
         let mut came = Vec::new();
         while came.is_empty() {
             let take = |track, rtcp, data: &[u8]| came.push((track, rtcp, data.to_vec()));
@@ -236,7 +252,10 @@ mod tests {
         assert_eq!(came, [(0, true, b"rtcp".to_vec())]);
         // From anywhere on the server, where that is the policy.
         datagrams.agree(&agreement(Some(agreed), false), LOCAL, true);
-        stranger.send(to(ports.rtp), None, 3, b"any").await.expect("sent");
+        stranger
+            .send(to(ports.rtp), None, 3, b"any")
+            .await
+            .expect("sent");
         came.clear();
         while came.is_empty() {
             let take = |track, rtcp, data: &[u8]| came.push((track, rtcp, data.to_vec()));

@@ -46,8 +46,6 @@ pub(super) struct Relay {
 pub(super) struct Opened {
     pub(super) link: Link,
     pub(super) peer: SocketAddr,
-    /// Where this is, after all redirections.
-    pub(super) url: RemoteUrl,
 }
 
 /// How an attempt went.
@@ -63,7 +61,13 @@ pub(super) struct Attempt {
 /// What is to be done on a connection.
 pub(super) trait Errand: Sync {
     /// A fresh session.
-    fn session(&self, config: ClientConfig, url: &RemoteUrl, seed: u64, now: Instant) -> ClientSession;
+    fn session(
+        &self,
+        config: ClientConfig,
+        url: &RemoteUrl,
+        seed: u64,
+        now: Instant,
+    ) -> ClientSession;
 
     /// The tracks that are wanted, by their places: of those that are described, or of those that were announced.
     fn tracks(&self, described: Option<&Presentation>) -> Vec<usize>;
@@ -131,7 +135,7 @@ impl Relay {
         wanted && !url.as_url().tls
     }
 
-    /// Connects to `url`, or to where its server sends us, until publishing or playing is granted.
+    /// Connects to `url`, or to where its server sends us, which it then is, until publishing or playing is granted.
     pub(super) async fn open(
         &self,
         url: &mut RemoteUrl,
@@ -146,11 +150,7 @@ impl Relay {
             let mut link = Link::new(transport, session, &self.config.limits, traffic);
             match self.granted(&mut link, peer, url, errand).await {
                 Ok(()) => {
-                    return Ok(Opened {
-                        link,
-                        peer,
-                        url: url.clone(),
-                    });
+                    return Ok(Opened { link, peer });
                 }
                 Err(Failure::Ended(End::Redirected { url: to })) => {
                     link.close().await;

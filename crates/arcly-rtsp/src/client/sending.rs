@@ -2,9 +2,7 @@
 
 use arcly_core::rtp::sdp::{Origin, SessionDescription};
 use arcly_core::rtp::{RtpFrame, RtpTrack, describe, rtp_tracks};
-use arcly_core::{
-    CodecId, PlaySession, RenditionSubscription, StartAt, StreamHandle, ViewerLoss,
-};
+use arcly_core::{CodecId, PlaySession, RenditionSubscription, StartAt, StreamHandle, ViewerLoss};
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -24,9 +22,7 @@ impl Announcement {
     /// Describes the stream, once what is to be described is known; `None` where RTP carries none of its tracks.
     pub(super) async fn of(stream: &StreamHandle, name: &str) -> Option<Self> {
         let mut frames = stream.subscribe_from(StartAt::LatestKeyframe);
-        let known = async {
-            while !is_known(stream) && frames.recv().await.is_some() {}
-        };
+        let known = async { while !is_known(stream) && frames.recv().await.is_some() {} };
         // What is not known by then is left out, or comes in band.
         let _ = timeout(CONFIG_WAIT, known).await;
         let tracks = rtp_tracks(stream);

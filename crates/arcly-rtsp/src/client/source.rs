@@ -118,7 +118,7 @@ impl RtspSource {
         shutdown: &CancellationToken,
         live: &mut Option<Instant>,
     ) -> Result<(), Failure> {
-        let Opened { mut link, peer, .. } = opened;
+        let Opened { mut link, peer } = opened;
         let mut publishing = Publishing {
             source: self,
             run,
@@ -143,6 +143,15 @@ impl RtspSource {
             link.close().await;
         }
         result
+    }
+
+    async fn open(&self, peer: SocketAddr, ctx: &IngestContext) -> Result<PublishSession> {
+        let mut request = PublishRequest::new(self.key.clone())
+            .credentials(self.credentials.clone())
+            .peer(peer)
+            .protocol(NAME);
+        request.takeover = self.takeover;
+        ctx.open_publish_with(request).await
     }
 
     async fn run(&self, run: &Run<'_>, shutdown: &CancellationToken) {
@@ -273,7 +282,7 @@ impl Publishing<'_> {
         let session = match &mut self.session {
             Some(session) => session,
             None => {
-                let session = self.open().await?;
+                let session = self.source.open(self.peer, self.run.ctx).await?;
                 live.get_or_insert_with(now);
                 self.source.relay.supervisor.set_live(self.run.ctx);
                 self.run.current.set(session.handle().clone());
@@ -289,16 +298,6 @@ impl Publishing<'_> {
             Err(error) => debug!(%error, "frame refused"),
         }
         Ok(())
-    }
-
-    async fn open(&self) -> Result<PublishSession> {
-        let source = self.source;
-        let mut request = PublishRequest::new(source.key.clone())
-            .credentials(source.credentials.clone())
-            .peer(self.peer)
-            .protocol(NAME);
-        request.takeover = source.takeover;
-        self.run.ctx.open_publish_with(request).await
     }
 }
 

@@ -23,7 +23,7 @@ mod session;
 mod url;
 
 pub use config::{ClientConfig, ClientLimits};
-pub use io::{Carriage, End, Event, Input, Notice, Output, Purpose, Stage};
+pub use io::{Agreement, Carriage, End, Event, Input, Notice, Output, Purpose, Stage};
 pub use presentation::{Presentation, PresentedTrack};
 pub use quirks::{
     BaseUrlPolicy, KeepalivePolicy, OptionsPolicy, PlayRangePolicy, Quirks, SessionIdPolicy,

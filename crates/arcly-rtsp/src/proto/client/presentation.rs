@@ -76,7 +76,7 @@ impl Presentation {
             let back_channel = is_back_channel(media, &session);
             match PresentedTrack::of(media, session.direction, back_channel, &base) {
                 Ok(_) if presentation.tracks.len() >= limits.tracks => {
-                    let name = media.kind.name();
+                    let name = shown(media.kind.name());
                     presentation
                         .left_out
                         .push(format!("{name}: beyond the limit of tracks"));
@@ -88,7 +88,7 @@ impl Presentation {
                         .iter()
                         .any(|other| other.control == track.control) =>
                 {
-                    let name = media.kind.name();
+                    let name = shown(media.kind.name());
                     presentation
                         .left_out
                         .push(format!("{name}: another track has its control URL"));
@@ -113,7 +113,7 @@ impl PresentedTrack {
         back_channel: bool,
         base: &str,
     ) -> Result<Self, String> {
-        let name = media.kind.name();
+        let name = shown(media.kind.name());
         if !media.protocol.to_ascii_uppercase().contains("RTP/") {
             return Err(format!("{name}: carried by {}", shown(&media.protocol)));
         }
