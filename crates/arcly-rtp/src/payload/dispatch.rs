@@ -1,9 +1,15 @@
 //! From a format to what reads and writes it.
 
 use super::aac::{AacDepacketizer, AacPacketizer, AuHeaderLayout};
+use super::ac3::{Ac3Depacketizer, Ac3Format, Ac3Packetizer};
 use super::av1::{Av1Depacketizer, Av1Packetizer};
 use super::h264::{H264Depacketizer, H264Packetizer, PacketizationMode};
 use super::h265::{H265Depacketizer, H265Packetizer};
+use super::klv::{KlvDepacketizer, KlvPacketizer};
+use super::latm::{LatmDepacketizer, LatmPacketizer};
+use super::mjpeg::{MjpegDepacketizer, MjpegPacketizer};
+use super::mpeg_audio::{Mp3Depacketizer, Mp3Packetizer};
+use super::mpeg_ts::{MpegTsDepacketizer, MpegTsPacketizer};
 use super::opus::{OpusDepacketizer, OpusPacketizer};
 use super::pcm::{PcmDepacketizer, PcmPacketizer};
 use super::vp8::{Vp8Depacketizer, Vp8Packetizer};
@@ -18,8 +24,7 @@ impl PayloadFormat {
     /// and whenever it changes.
     ///
     /// # Errors
-    /// [`RtpError::Unsupported`] where the format is not read, [`RtpError::Codec`] where its config is damaged, [`RtpError::Malformed`] where it
-    /// lacks one that it cannot be read without.
+    /// [`RtpError::Codec`] where its config is damaged, [`RtpError::Malformed`] where it lacks one that it cannot be read without.
     pub fn depacketizer(&self) -> Result<Box<dyn Depacketizer>> {
         Ok(match self {
             Self::H264 { config, .. } => Box::new(H264Depacketizer::new(config.as_ref())?),
@@ -41,7 +46,31 @@ impl PayloadFormat {
             }
             Self::Opus { channels } => Box::new(OpusDepacketizer::new(*channels)?),
             Self::Pcm(format) => Box::new(PcmDepacketizer::new(*format)),
-            _ => return Err(unsupported(self)),
+            Self::Latm {
+                clock_rate,
+                in_band: true,
+                ..
+            } => Box::new(LatmDepacketizer::in_band(*clock_rate)),
+            Self::Latm {
+                clock_rate,
+                mux_config,
+                ..
+            } => {
+                let Some(config) = mux_config else {
+                    return Err(RtpError::malformed("MP4A-LATM format", "no config"));
+                };
+                Box::new(LatmDepacketizer::out_of_band(config, *clock_rate)?)
+            }
+            Self::Mjpeg => Box::new(MjpegDepacketizer::new()),
+            Self::Mp3 => Box::new(Mp3Depacketizer::new()),
+            Self::Ac3 { clock_rate, .. } => {
+                Box::new(Ac3Depacketizer::new(Ac3Format::Ac3, *clock_rate))
+            }
+            Self::Eac3 { clock_rate, .. } => {
+                Box::new(Ac3Depacketizer::new(Ac3Format::Eac3, *clock_rate))
+            }
+            Self::Klv { .. } => Box::new(KlvDepacketizer::new()),
+            Self::MpegTs => Box::new(MpegTsDepacketizer::new()),
         })
     }
 
@@ -49,7 +78,7 @@ impl PayloadFormat {
     /// format has a config, it is [set](Packetizer::set_config).
     ///
     /// # Errors
-    /// [`RtpError::Unsupported`] where the format is not written, [`RtpError::Codec`] where its config is damaged.
+    /// [`RtpError::Codec`] where its config is damaged.
     pub fn packetizer(&self, max_payload: usize) -> Result<Box<dyn Packetizer>> {
         let mut packetizer: Box<dyn Packetizer> = match self {
             Self::H264 {
@@ -68,18 +97,17 @@ impl PayloadFormat {
             Self::Aac(_) => Box::new(AacPacketizer::new(max_payload)),
             Self::Opus { .. } => Box::new(OpusPacketizer::new(max_payload)),
             Self::Pcm(format) => Box::new(PcmPacketizer::new(*format, max_payload)?),
-            _ => return Err(unsupported(self)),
+            Self::Latm { in_band, .. } => Box::new(LatmPacketizer::new(*in_band, max_payload)),
+            Self::Mjpeg => Box::new(MjpegPacketizer::new(max_payload)),
+            Self::Mp3 => Box::new(Mp3Packetizer::new(max_payload)),
+            Self::Ac3 { .. } => Box::new(Ac3Packetizer::new(Ac3Format::Ac3, max_payload)),
+            Self::Eac3 { .. } => Box::new(Ac3Packetizer::new(Ac3Format::Eac3, max_payload)),
+            Self::Klv { .. } => Box::new(KlvPacketizer::new(max_payload)),
+            Self::MpegTs => Box::new(MpegTsPacketizer::new(max_payload)),
         };
         if let Some(config) = self.config() {
             packetizer.set_config(&config)?;
         }
         Ok(packetizer)
-    }
-}
-
-fn unsupported(format: &PayloadFormat) -> RtpError {
-    RtpError::Unsupported {
-        what: format.encoding_name(),
-        value: 0,
     }
 }

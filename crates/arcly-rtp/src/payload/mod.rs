@@ -6,9 +6,15 @@
 //! AV1 as a low-overhead temporal unit without temporal delimiter, AAC raw, Opus, VP8 and VP9 as they are.
 
 pub mod aac;
+pub mod ac3;
 pub mod av1;
 pub mod h264;
 pub mod h265;
+pub mod klv;
+pub mod latm;
+pub mod mjpeg;
+pub mod mpeg_audio;
+pub mod mpeg_ts;
 pub mod opus;
 pub mod pcm;
 pub mod vp8;
