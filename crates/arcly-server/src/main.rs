@@ -9,6 +9,7 @@ mod http;
 mod listeners;
 mod logging;
 mod metrics;
+mod outputs;
 mod relay;
 mod server;
 mod tls;

@@ -6,20 +6,15 @@ use crate::event_log;
 use crate::http::{Access, App, HttpServer, Viewers};
 use crate::listeners::Listeners;
 use crate::metrics::{Exposition, Metrics};
+use crate::outputs::{self, Outputs, Storages};
 use crate::relay::Relays;
 use crate::{tls, welcome};
-use arcly_stream::mux::hls::HlsConfig;
 use arcly_stream::observe::Event;
 use arcly_stream::prelude::*;
-use arcly_stream::presets::{hls_origin, record_ts, serve_hls};
 use std::error::Error;
 use std::io::Write as _;
 use std::sync::Arc;
-use std::time::Duration;
-use tracing::{info, warn};
-
-/// How long recordings may take to be closed.
-const CLOSING: Duration = Duration::from_secs(10);
+use tracing::info;
 
 /// Serves until Ctrl-C or SIGTERM, or until a part fails.
 pub(crate) async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
@@ -31,29 +26,9 @@ pub(crate) async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
     // All ports first: one that is taken is told before anything has happened.
     let listeners = Listeners::bind(&config, tls.as_ref()).await?;
     let bound = listeners.bound;
-    let storage = match &config.record {
-        Some(folder) => Some(open_storage(folder).await?),
-        None => None,
-    };
-
-    let mut hls = HlsConfig::default();
-    hls.limits.stream_bytes = config.limits.hls_stream_bytes;
-    let origin = hls_origin(hls).build();
-    let outputs_stop = CancellationToken::new();
-    let packaging = tokio::spawn(serve_hls(
-        engine.clone(),
-        origin.clone(),
-        outputs_stop.clone(),
-    ));
-    let recording = storage.map(|storage| {
-        let recording = record_ts(
-            engine.clone(),
-            storage,
-            RecordingConfig::default(),
-            outputs_stop.clone(),
-        );
-        tokio::spawn(recording)
-    });
+    let storages = Storages::open(&config).await?;
+    let origin = outputs::origin(&config);
+    let outputs = Outputs::start(&config, storages, &engine, &origin);
 
     let relays = Relays::new(
         &config,
@@ -78,6 +53,7 @@ pub(crate) async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
             limits: config.limits.clone(),
             pace: config.rtmp.clone(),
             play_wait: config.play_wait.0,
+            hls_wait: config.hls.config(&config.limits).longest_wait(),
             bound,
         });
         if let Some(listener) = listeners.http {
@@ -108,15 +84,9 @@ pub(crate) async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
     let _ = writeln!(stdout, "{}", welcome::text(&config, bound)).and_then(|()| stdout.flush());
     let served = engine.serve(protocols, shutdown).await;
 
-    // The streams end, so recordings close their files; what still packages for viewers has none any more.
+    // The streams end, so recordings close their files.
     engine.shutdown();
-    outputs_stop.cancel();
-    packaging.abort();
-    if let Some(recording) = recording
-        && tokio::time::timeout(CLOSING, recording).await.is_err()
-    {
-        warn!("recordings took too long to close; the next start recovers them");
-    }
+    outputs.close().await;
     served?;
     info!("stopped");
     Ok(())
@@ -171,17 +141,6 @@ fn engine(config: &Config, tokens: Option<&Tokens>, metrics: Metrics) -> Arc<Eng
         builder = builder.application(app);
     }
     builder.build()
-}
-
-async fn open_storage(folder: &std::path::Path) -> Result<Arc<FsStorage>, Box<dyn Error>> {
-    let storage = FsStorage::open(folder).await?;
-    for object in storage.recover().await? {
-        info!(
-            "recovered the recording {}, {} bytes",
-            object.object, object.bytes
-        );
-    }
-    Ok(Arc::new(storage))
 }
 
 /// Begins to shut down and cancels `shutdown` at the first signal; the second ends the process at once.

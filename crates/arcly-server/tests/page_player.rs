@@ -128,7 +128,7 @@ fn it_starts_anew_when_the_publisher_returns_with_other_tracks() {
 
 #[test]
 fn sound_alone_and_pictures_alone_play() {
-    let mut server = Server::start(&[]);
+    let server = Server::start(&[]);
     let picture = [
         "-c:v",
         "libx264",
@@ -220,10 +220,11 @@ fn what_the_browser_does_not_decode_is_said() {
 
 #[test]
 fn an_update_of_a_playlist_is_the_same_as_the_whole() {
-    let mut server = Server::start(&["--demo"]);
+    let (_folder, settings) = support::settings("[hls]\nrewind = '60s'\n");
+    let mut server = Server::start(&["--demo", "--config", &settings]);
     server.wait_live("live/demo");
     let mut page = open(&server, "/");
-    page.wait(&format!("{TIME} > 12"));
+    page.wait(&format!("{TIME} > 15"));
     let same = page.evaluate(
         "(async () => {
             const { parseMedia } = await import('/assets/player/playlist.js');
@@ -232,9 +233,62 @@ fn an_update_of_a_playlist_is_the_same_as_the_whole() {
             const { msn, part } = before.next;
             const [delta, whole] = await Promise.all([`&_HLS_skip=YES`, ''].map((skip) => get(`?_HLS_msn=${msn}&_HLS_part=${part}${skip}`)));
             const flat = (list) => JSON.stringify({ ...list, segments: list.segments.map((segment) => ({ ...segment, date: Math.round(segment.date / 2), parts: [] })) });
-            return [delta.includes('EXT-X-SKIP') || before.segments.length < 7, flat(parseMedia(delta, location.href, before)) === flat(parseMedia(whole, location.href)),
-                delta.includes('EXT-X-SKIP') ? parseMedia(delta, location.href, { segments: [] }) : null];
+            return [delta.includes('EXT-X-SKIP'), flat(parseMedia(delta, location.href, before)) === flat(parseMedia(whole, location.href)),
+                parseMedia(delta, location.href, { segments: [] })];
         })()",
     );
     assert_eq!(same, serde_json::json!([true, true, null]));
+}
+
+#[test]
+fn viewers_go_back_and_return_to_the_live_edge() {
+    let (_folder, settings) = support::settings("[hls]\nrewind = '60s'\n");
+    let mut server = Server::start(&["--config", &settings]);
+    let _publisher = publish(&server.rtmp_url("live/cam"), 120);
+    server.wait_live("live/cam");
+    // Whoever comes later has more behind them than they have loaded.
+    std::thread::sleep(std::time::Duration::from_secs(18));
+    let mut page = open(&server, "/");
+    page.wait(&format!(
+        "{TIME} > 0 && document.querySelector('#latency').textContent !== '–'"
+    ));
+    assert_eq!(
+        page.evaluate("document.querySelector('#go-live').hidden"),
+        true
+    );
+    page.evaluate("window.video = document.querySelector('video'); video.currentTime = video.seekable.start(0) + 1; true");
+    page.wait("!video.seeking && !document.querySelector('#go-live').hidden");
+    page.evaluate(&format!("window.before = {TIME}; true"));
+    page.wait(&format!("{TIME} > before + 3"));
+    let far = latency(&mut page);
+    assert!(far > 10.0, "{far}");
+    page.evaluate("document.querySelector('#go-live').click()");
+    page.wait("document.querySelector('#go-live').hidden && !video.seeking && parseFloat(document.querySelector('#latency').textContent) < 2.5");
+    page.evaluate(&format!("window.before = {TIME}; true"));
+    page.wait(&format!("{TIME} > before + 3"));
+    assert!(latency(&mut page) < 2.5);
+    assert_eq!(page.evaluate(STALLS), "0");
+    assert_eq!(page.evaluate("trouble"), Value::Array(Vec::new()));
+}
+
+#[test]
+fn one_of_several_sounds_is_chosen() {
+    let mut server = Server::start(&[]);
+    let _publisher = support::publish_two_sounds(&server.rtmp_url("live/cam"));
+    server.wait_live("live/cam");
+    let mut page = open(&server, "/");
+    page.wait(&format!("{TIME} > 1"));
+    page.wait("!document.querySelector('#sound-box').hidden && document.querySelectorAll('#sound option').length === 2");
+    page.evaluate(
+        "window.asked = []; window.ask = fetch; window.fetch = (url, options) => { asked.push(String(url)); return ask(url, options); };
+         window.sounds = () => new Set(asked.map((url) => url.match(/cmaf\\/(a\\d+)-/)?.[1]).filter(Boolean)); true",
+    );
+    page.wait("sounds().size === 1");
+    page.evaluate("document.querySelector('#sound').selectedIndex = 1; document.querySelector('#sound').dispatchEvent(new Event('change')); true");
+    page.wait("sounds().size === 2");
+    page.evaluate(&format!("window.before = {TIME}; true"));
+    page.wait(&format!(
+        "{TIME} > 0 && {TIME} !== before && document.querySelector('#sound').selectedIndex === 1"
+    ));
+    assert_eq!(page.evaluate("trouble"), Value::Array(Vec::new()));
 }

@@ -1,10 +1,10 @@
 //! The presets, each with an engine and a publisher within the test.
 #![cfg(feature = "full")]
 
-use arcly_stream::mux::hls::{HlsConfig, HlsRequest};
+use arcly_stream::mux::hls::{ArchiveConfig, HlsConfig, HlsRequest};
 use arcly_stream::prelude::*;
-use arcly_stream::presets::{for_each_stream, hls_ts_origin, record_ts, serve_hls};
-use arcly_stream::storage::MemoryStorage;
+use arcly_stream::presets::{archive_hls, for_each_stream, hls_ts_origin, record_ts, serve_hls};
+use arcly_stream::storage::{MemoryStorage, StorageBackend};
 use bytes::Bytes;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -117,4 +117,64 @@ async fn a_stream_is_recorded_and_told_of() {
         file.chunks(188)
             .all(|packet| packet.len() == 188 && packet[0] == 0x47)
     );
+}
+
+#[tokio::test]
+async fn each_publish_is_archived_to_its_last_segment_and_once() {
+    let engine = engine();
+    let origin = hls_ts_origin(HlsConfig::default());
+    let stop_packaging = CancellationToken::new();
+    let packaging = tokio::spawn(serve_hls(
+        engine.clone(),
+        origin.clone(),
+        stop_packaging.clone(),
+    ));
+    let storage = Arc::new(MemoryStorage::default());
+    let shutdown = CancellationToken::new();
+    let archiving = tokio::spawn(archive_hls(
+        engine.clone(),
+        origin,
+        storage.clone(),
+        ArchiveConfig::default(),
+        shutdown.clone(),
+    ));
+    let ctx = IngestContext::new(engine);
+    for _ in 0..2 {
+        // The second comes while what the first has left is still listed.
+        let session = ctx.open_publish(key("radio")).await.expect("free");
+        publish_sound(&session).await;
+        session.finish().await.expect("finished");
+    }
+    // Both end of themselves; what is not stored by now is on its way.
+    shutdown.cancel();
+    archiving.await.expect("no panic");
+    let objects = storage.list("live/radio/").await.expect("a list");
+    let named = |end: &str| {
+        let named = objects.iter().filter(|info| info.object.ends_with(end));
+        named.map(|info| info.object.clone()).collect::<Vec<_>>()
+    };
+    let mut segments = named(".ts");
+    let stored = segments.len();
+    segments.sort_by_key(|name| name.rsplit('/').next().map(str::to_owned));
+    segments.dedup_by_key(|name| name.rsplit('/').next().map(str::to_owned));
+    assert_eq!(segments.len(), stored, "each once: {objects:?}");
+    let mut seconds = 0.0;
+    for playlist in named("media.m3u8") {
+        let text = storage.get(&playlist).await.expect("it is there");
+        let text = String::from_utf8_lossy(&text).into_owned();
+        assert!(
+            text.contains("TYPE:VOD") && text.ends_with("#EXT-X-ENDLIST\n"),
+            "{text}"
+        );
+        let durations = text.lines().filter_map(|line| {
+            line.strip_prefix("#EXTINF:")?
+                .strip_suffix(',')?
+                .parse::<f64>()
+                .ok()
+        });
+        seconds += durations.sum::<f64>();
+    }
+    assert!((20.0..20.1).contains(&seconds), "{seconds}");
+    stop_packaging.cancel();
+    packaging.await.expect("no panic");
 }

@@ -114,6 +114,20 @@ impl<B: StorageBackend> HlsArchive<B> {
         origin: &HlsOrigin,
         live: impl Future<Output = ()>,
     ) -> Result<ArchiveStats> {
+        self.run_publish(origin, live).await
+    }
+
+    /// As [`run`](Self::run), for one publish of several: the next call goes on in a new folder, behind what this one has stored. Returns
+    /// what was done for it.
+    ///
+    /// # Errors
+    /// As of [`run`](Self::run).
+    pub async fn run_publish(
+        &mut self,
+        origin: &HlsOrigin,
+        live: impl Future<Output = ()>,
+    ) -> Result<ArchiveStats> {
+        self.stats = ArchiveStats::default();
         let mut live = std::pin::pin!(live);
         let mut ticks = interval(self.config.poll_interval.max(Duration::from_millis(10)));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -127,12 +141,12 @@ impl<B: StorageBackend> HlsArchive<B> {
             }
             self.store_segments(origin).await?;
             if until_playlist == 0 || !is_live {
-                match self.store_playlists(!is_live).await {
-                    Err(error) if !is_live => return Err(error),
-                    Err(error) => {
-                        debug!(stream = %self.key, %error, "a playlist could not be stored")
-                    }
-                    Ok(()) => {}
+                let stored = self.store_playlists(!is_live).await;
+                if !is_live {
+                    self.leave_folder();
+                    stored?;
+                } else if let Err(error) = stored {
+                    debug!(stream = %self.key, %error, "a playlist could not be stored");
                 }
                 until_playlist = every;
             } else {
@@ -251,6 +265,11 @@ impl<B: StorageBackend> HlsArchive<B> {
         if let Err(error) = self.store_playlists(true).await {
             warn!(stream = %self.key, %error, "the end of an HLS playlist could not be stored");
         }
+        self.leave_folder();
+    }
+
+    /// Whatever comes next goes into another folder.
+    fn leave_folder(&mut self) {
         self.folder = None;
         for ledger in self.ledgers.values_mut() {
             ledger.begin_anew();

@@ -167,6 +167,14 @@ impl HlsOrigin {
         async move { run.run(&key, frames, &config).await }
     }
 
+    /// Completes when the last segment of the publish of `key` that is now being packaged is closed: a moment after its stream has ended. At
+    /// once where none is.
+    pub async fn packaged(&self, key: &StreamKey) {
+        if let Some(stream) = self.shared.stream(key) {
+            stream.closed().await;
+        }
+    }
+
     /// The members of a group, for hosts that decide who may watch each of them.
     #[must_use]
     pub fn group(&self, key: &StreamKey) -> Option<&[StreamKey]> {

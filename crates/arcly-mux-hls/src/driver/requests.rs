@@ -2,6 +2,7 @@
 
 use super::stream::{Phase, Slot, Stream};
 use super::{Container, HlsOrigin};
+use crate::config::HlsConfig;
 use crate::origin::{Directives, HlsRequest, HlsResponse, Media, Resource, Route};
 use crate::playlist::{MultivariantPlaylist, Rendered};
 use crate::presentation::{Presentation, Rendition};
@@ -17,6 +18,18 @@ const BEGIN_WAIT: Duration = Duration::from_secs(1);
 /// 6.2.5.2).
 const BLOCKED_CACHE: u64 = 6;
 const BLOCKED_WAIT: u64 = 3;
+
+impl HlsConfig {
+    /// How long [`HlsOrigin::handle`] waits at most before it answers, all waits of one request together: with the defaults 61 s. A host that limits the time of its
+    /// responses allows for that.
+    #[must_use]
+    pub fn longest_wait(&self) -> Duration {
+        let longest = self.max_segment_duration.max(self.target_duration);
+        let blocked = u32::try_from(BLOCKED_WAIT).unwrap_or(u32::MAX);
+        let target = Duration::from_secs(longest.as_secs_f64().ceil() as u64);
+        BEGIN_WAIT + self.first_segment_wait + target * blocked
+    }
+}
 
 impl HlsOrigin {
     /// Answers a request for a resource of `key`.

@@ -18,6 +18,8 @@ pub(super) struct Stream {
     pub(super) slots: Vec<Slot>,
     /// The number of the latest run. Changed only while the packagers are locked.
     run: watch::Sender<u64>,
+    /// The number of the latest run whose last segment is closed.
+    closed: watch::Sender<u64>,
     /// How many requests may wait.
     pub(super) waiting: Semaphore,
 }
@@ -68,8 +70,22 @@ impl Stream {
             }),
             slots: containers.iter().map(slot).collect(),
             run: watch::Sender::new(0),
+            closed: watch::Sender::new(0),
             waiting: Semaphore::new(config.limits.waiting_requests.min(Semaphore::MAX_PERMITS)),
         }
+    }
+}
+
+impl Stream {
+    /// Waits until the run that is under way has closed its last segment.
+    pub(super) async fn closed(&self) {
+        let number = *self.run.borrow();
+        // The sender lives as long as this.
+        let _ = self
+            .closed
+            .subscribe()
+            .wait_for(|closed| *closed >= number)
+            .await;
     }
 }
 
@@ -119,11 +135,21 @@ impl Run {
             return;
         }
         let _ = self.update(HlsPackager::finish);
+        self.close();
         if self.is_superseded_within(config.end_grace).await {
             return;
         }
         let _ = self.update(HlsPackager::end);
         self.is_superseded_within(config.ended_retention).await;
+    }
+
+    /// Tells that no more segments come of this run.
+    fn close(&self) {
+        self.stream.closed.send_if_modified(|closed| {
+            let is_news = *closed < self.number;
+            *closed = self.number.max(*closed);
+            is_news
+        });
     }
 
     async fn package(&self, key: &StreamKey, mut frames: Subscription) -> Result<(), Superseded> {
@@ -184,5 +210,6 @@ fn tell(packager: &mut HlsPackager, slot: &Slot) {
 impl Drop for Run {
     fn drop(&mut self) {
         let _ = self.update(HlsPackager::clear);
+        self.close();
     }
 }

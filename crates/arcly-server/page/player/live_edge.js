@@ -61,7 +61,7 @@ export class LiveEdge {
   rate(time, ahead) {
     const late = this.position - time - this.target;
     if (Math.abs(late) < TOLERANCE) return 1;
-    const rate = Math.min(FASTEST, Math.max(SLOWEST, Math.round(100 + late * 10) / 100));
+    const rate = Math.min(FASTEST, Math.max(SLOWEST, Math.round(100 + late * 25) / 100));
     // What is not there yet cannot be caught up with.
     return ahead < TOLERANCE * 5 ? Math.min(rate, 1) : rate;
   }

@@ -249,7 +249,7 @@ export class Player extends EventTarget {
     if (video.seeking && video.buffered.length === 0) return;
     const ahead = Math.min(...tracks.map((track) => track.bufferedTo(time))) - time;
     const isOver = tracks.every((track) => track.isComplete);
-    if (ahead < 0.1 && !isOver && this.#jump(time)) return;
+    if (ahead < 0.1 && !isOver && this.#jump(time, tracks)) return;
     if (this.#isRefilling) {
       const { partTarget, targetDuration } = tracks[0].playlist;
       this.#isRefilling = ahead < 2 * (partTarget || targetDuration / 2) && !isOver;
@@ -266,9 +266,10 @@ export class Player extends EventTarget {
   }
 
   /** Over a hole in the media: to where all tracks go on, once there is enough to play from there. */
-  #jump(time) {
+  #jump(time, tracks) {
     const { buffered } = this.#video;
-    const { tracks } = this.#session;
+    // Where a track is still being loaded, there is nothing to go over.
+    if (tracks.some((track) => !track.isReadyAt(time) && !track.hasHoleAt(time))) return false;
     const { partTarget, targetDuration } = tracks[0].playlist;
     for (let n = 0; n < buffered.length; n += 1) {
       const start = buffered.start(n);

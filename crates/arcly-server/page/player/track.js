@@ -59,6 +59,22 @@ export class Track {
     return time;
   }
 
+  /** Whether `time` is in the buffer, and a little more. */
+  isReadyAt(time) {
+    return this.bufferedTo(time) - time > 0.1;
+  }
+
+  /** Whether what comes next is for later than `time`. */
+  hasHoleAt(time) {
+    try {
+      const next = this.#find();
+      return !next || this.#timeline.at(next.date) > time + 0.1;
+    } catch {
+      // It is lost, as who follows it is about to find.
+      return false;
+    }
+  }
+
   /** Goes on with what has to be decoded to show `time`. Returns where that begins. */
   goTo(time) {
     const { segments } = this.playlist;

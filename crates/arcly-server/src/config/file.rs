@@ -1,10 +1,13 @@
 //! The TOML file.
 
-use super::{ConfigError, Limits, Listen, OnTakeover, Pause, Relay, Rtmp, Secret, Span};
+use super::{
+    ConfigError, Group, Hls, Limits, Listen, Location, OnTakeover, Pause, RecordFormat, Relay,
+    Rtmp, Secret, Span,
+};
 use serde::Deserialize;
 use std::path::PathBuf;
 
-/// What a file may set: each flag under its name with underscores, and what has no flag: RTMP's pace, relays and the limits.
+/// What a file may set: each flag under its name with underscores, and what has no flag: RTMP's pace, HLS, groups, relays and the limits.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct File {
@@ -21,13 +24,19 @@ pub(super) struct File {
     pub(super) takeover: Option<OnTakeover>,
     pub(super) publisher_grace: Option<Pause>,
     pub(super) play_wait: Option<Pause>,
-    pub(super) record: Option<PathBuf>,
+    pub(super) record: Option<Location>,
+    pub(super) record_format: Option<RecordFormat>,
+    pub(super) archive: Option<Location>,
     pub(super) auth_jwt_secret: Option<Secret>,
     pub(super) auth_anonymous_play: Option<bool>,
     pub(super) demo: Option<bool>,
     pub(super) log: Option<String>,
     #[serde(default)]
     pub(super) rtmp: Rtmp,
+    #[serde(default)]
+    pub(super) hls: Hls,
+    #[serde(default)]
+    pub(super) group: Vec<Group>,
     #[serde(default)]
     pub(super) pull: Vec<Relay>,
     #[serde(default)]

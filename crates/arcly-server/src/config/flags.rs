@@ -1,6 +1,6 @@
 //! The command line and the environment.
 
-use super::{Listen, OnTakeover, Pause, Secret, Span};
+use super::{Listen, Location, OnTakeover, Pause, RecordFormat, Secret, Span};
 use clap::Parser;
 use std::path::PathBuf;
 
@@ -71,9 +71,18 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "TIME", env = "ARCLY_PLAY_WAIT")]
     pub(super) play_wait: Option<Pause>,
 
-    /// Record all streams into this folder, as MPEG-TS files
+    /// Record all streams into this folder, or into an object store: s3://bucket/prefix, gs://… or az://…, where the server was
+    /// built with it
     #[arg(long, value_name = "DIR", env = "ARCLY_RECORD")]
-    pub(super) record: Option<PathBuf>,
+    pub(super) record: Option<Location>,
+
+    /// What recordings are: MPEG-TS or fragmented MP4 [default: ts]
+    #[arg(long, value_name = "ts|mp4", env = "ARCLY_RECORD_FORMAT")]
+    pub(super) record_format: Option<RecordFormat>,
+
+    /// Keep the HLS segments and playlists of all streams in this folder or object store, to be played later from any web server
+    #[arg(long, value_name = "DIR", env = "ARCLY_ARCHIVE")]
+    pub(super) archive: Option<Location>,
 
     /// Publish and play take a token (JWT) signed with this secret, HS256, of 32 bytes at least. Prefer the
     /// environment variable: other users of a machine can see flags

@@ -27,7 +27,7 @@ pub(crate) struct Limits {
     pub(crate) http_head_bytes: usize,
     /// The time for a request's head, and between two requests of a connection.
     pub(crate) http_head_timeout: Span,
-    /// The time until a response begins. HLS waits up to 15 s for the first segment of a stream.
+    /// The time until a response begins, beside what players wait for by design: a stream (`play_wait`), or HLS's next version.
     pub(crate) http_request_timeout: Span,
     /// The time for which a client may take nothing of a response.
     pub(crate) http_write_timeout: Span,

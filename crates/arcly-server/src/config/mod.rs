@@ -2,7 +2,9 @@
 
 mod file;
 mod flags;
+mod hls;
 mod limits;
+mod location;
 mod relay;
 mod rtmp;
 #[cfg(test)]
@@ -10,10 +12,12 @@ mod tests;
 mod value;
 
 pub(crate) use flags::Flags;
+pub(crate) use hls::{Group, Hls};
 pub(crate) use limits::Limits;
+pub(crate) use location::Location;
 pub(crate) use relay::Relay;
 pub(crate) use rtmp::Rtmp;
-pub(crate) use value::{Listen, OnTakeover, Pause, Secret, Span};
+pub(crate) use value::{Listen, OnTakeover, Pause, RecordFormat, Secret, Span};
 
 use file::File;
 use serde::Serialize;
@@ -46,14 +50,20 @@ pub(crate) struct Config {
     pub(crate) publisher_grace: Pause,
     pub(crate) play_wait: Pause,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) record: Option<PathBuf>,
+    pub(crate) record: Option<Location>,
+    pub(crate) record_format: RecordFormat,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) archive: Option<Location>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) auth_jwt_secret: Option<Secret>,
     pub(crate) auth_anonymous_play: bool,
     pub(crate) demo: bool,
     pub(crate) log: String,
     pub(crate) rtmp: Rtmp,
+    pub(crate) hls: Hls,
     pub(crate) limits: Limits,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) group: Vec<Group>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) pull: Vec<Relay>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -135,6 +145,11 @@ impl Config {
                 .unwrap_or_default(),
             play_wait: flags.play_wait.or(file.play_wait).unwrap_or_default(),
             record: flags.record.or(file.record),
+            record_format: flags
+                .record_format
+                .or(file.record_format)
+                .unwrap_or_default(),
+            archive: flags.archive.or(file.archive),
             auth_jwt_secret: flags.auth_jwt_secret.or(file.auth_jwt_secret),
             auth_anonymous_play: flags
                 .auth_anonymous_play
@@ -143,7 +158,9 @@ impl Config {
             demo: flags.demo.or(file.demo).unwrap_or_default(),
             log: flags.log.or(file.log).unwrap_or_else(|| "info".into()),
             rtmp: file.rtmp,
+            hls: file.hls,
             limits: file.limits,
+            group: file.group,
             pull: file.pull,
             push: file.push,
         }
@@ -184,6 +201,13 @@ impl Config {
             ));
         }
         self.rtmp.validate()?;
+        self.hls.validate()?;
+        for (nth, group) in self.group.iter().enumerate() {
+            group.validate(&self.app, self.group.get(..nth).unwrap_or_default())?;
+        }
+        if self.archive.is_some() && self.archive == self.record {
+            return Err(ConfigError("archive: not where record is".into()));
+        }
         for (nth, pull) in self.pull.iter().enumerate() {
             pull.validate("pull", &self.app)?;
             if self

@@ -4,7 +4,8 @@ use super::*;
 use clap::Parser as _;
 
 fn settled(flags: &[&str], file: &str) -> Result<Config, ConfigError> {
-    let flags = Flags::try_parse_from([&["arcly"], flags].concat()).expect("flags");
+    let flags = Flags::try_parse_from([&["arcly"], flags].concat());
+    let flags = flags.map_err(|error| ConfigError(error.to_string()))?;
     let config = Config::settle(flags, File::parse(file)?);
     config.validate()?;
     Ok(config)
@@ -43,7 +44,7 @@ fn a_flag_wins_over_the_file() {
 
 #[test]
 fn what_is_printed_sets_the_same() {
-    let file = "idle_timeout = '1m 30s'\ntakeover = 'replace'\nrecord = '/tmp/x'\npublisher_grace = '5s'\n[rtmp]\nflush_interval = '20ms'\n[limits]\nhttp_connections = 7\n";
+    let file = "idle_timeout = '1m 30s'\ntakeover = 'replace'\nrecord = '/tmp/x'\nrecord_format = 'mp4'\narchive = '/tmp/y'\npublisher_grace = '5s'\n[rtmp]\nflush_interval = '20ms'\n[hls]\nrewind = '5m'\n[[group]]\nstream = 'live/show'\nvariants = ['live/high', 'live/low']\n[limits]\nhttp_connections = 7\n";
     let config = settled(&[], file).expect("valid");
     let printed = toml::to_string(&config).expect("TOML");
     assert_eq!(settled(&[], &printed).expect("valid"), config);
@@ -107,6 +108,34 @@ fn values_that_cannot_work_are_refused() {
             "max_flush_interval",
         ),
         (&[], "play_wait = '2h'", "play_wait"),
+        (&["--record-format", "mkv"], "", "mkv"),
+        (&[], "record = 'ftp://host/x'", "ftp://"),
+        (&[], "record = 's3://user:key@bucket/x'", "s3://"),
+        (&["--record", "x", "--archive", "x"], "", "archive"),
+        (&[], "[hls]\ntarget_duration = '20s'", "target_duration"),
+        (&[], "[hls]\npart_duration = '3s'", "part_duration"),
+        (&[], "[hls]\nrewind = '48h'", "rewind"),
+        (&[], "[[group]]\nstream = 'live/a'\nvariants = []", "live/a"),
+        (
+            &[],
+            "[[group]]\nstream = 'a'\nvariants = ['live/b']",
+            "<app>/<stream>",
+        ),
+        (
+            &[],
+            "[[group]]\nstream = 'live/a'\nvariants = ['vod/b']",
+            "application",
+        ),
+        (
+            &[],
+            "[[group]]\nstream = 'live/a'\nvariants = ['live/a']",
+            "group itself",
+        ),
+        (
+            &[],
+            "[[group]]\nstream = 'live/a'\nvariants = ['live/b', 'live/b']",
+            "twice",
+        ),
     ] {
         let error = settled(flags, file).expect_err(what).to_string();
         assert!(error.contains(what), "{error}");

@@ -1,5 +1,6 @@
 //! Values that settings have.
 
+use super::Location;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -126,6 +127,37 @@ impl fmt::Display for OnTakeover {
     }
 }
 
+/// The container of recordings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum RecordFormat {
+    /// MPEG-TS.
+    #[default]
+    Ts,
+    /// Fragmented MP4.
+    Mp4,
+}
+
+impl FromStr for RecordFormat {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "ts" => Ok(Self::Ts),
+            "mp4" => Ok(Self::Mp4),
+            _ => Err(format!("{text:?} is neither \"ts\" nor \"mp4\"")),
+        }
+    }
+}
+
+impl fmt::Display for RecordFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ts => "ts",
+            Self::Mp4 => "mp4",
+        })
+    }
+}
+
 /// A secret, which is never printed.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Secret(pub(crate) String);
@@ -166,4 +198,12 @@ macro_rules! as_string {
         }
     )*};
 }
-as_string!(Listen, Span, Pause, OnTakeover, Secret);
+as_string!(
+    Listen,
+    Location,
+    Span,
+    Pause,
+    OnTakeover,
+    RecordFormat,
+    Secret
+);

@@ -142,8 +142,9 @@ impl InboundProtocol for HttpServer {
             });
         let service = Service {
             router: router(Arc::clone(&self.app)),
-            // A player may wait for a stream first.
-            response_timeout: limits.http_request_timeout.0 + self.app.play_wait,
+            // Players wait for what is to come by design: for a stream, or for the next version of a playlist.
+            response_timeout: limits.http_request_timeout.0
+                + self.app.play_wait.max(self.app.hls_wait),
             limits,
             tls: self.tls.clone(),
             ctx,

@@ -45,6 +45,8 @@ pub(crate) struct App {
     pub(crate) pace: Rtmp,
     /// How long players may wait for a stream.
     pub(crate) play_wait: Duration,
+    /// How long HLS has requests wait at most, for what is to come.
+    pub(crate) hls_wait: Duration,
     pub(crate) bound: Bound,
 }
 

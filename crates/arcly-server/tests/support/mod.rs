@@ -340,3 +340,54 @@ pub(crate) fn play_seconds() -> u64 {
     let seconds = std::env::var("ARCLY_PLAY_SECONDS").ok();
     seconds.map_or(20, |seconds| seconds.parse().expect("seconds"))
 }
+
+/// A settings file with this text, and the folder that it is gone with.
+pub(crate) fn settings(text: &str) -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("arcly.toml");
+    std::fs::write(&path, text).expect("written");
+    let path = path.to_str().expect("UTF-8").to_owned();
+    (folder, path)
+}
+
+/// ffmpeg 9, which sends several tracks by RTMP; from PyPI.
+pub(crate) fn ffmpeg_9() -> Command {
+    let folder = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../target/pip/imageio_ffmpeg/binaries"
+    );
+    let programs = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut programs = programs.map(|entry| entry.path());
+    let program = programs.find(|path| {
+        let name = path.file_name().unwrap_or_default();
+        name.to_string_lossy().starts_with("ffmpeg-")
+    });
+    let program = program.unwrap_or_else(|| {
+        panic!("this test needs ffmpeg 9: run `cargo xtask setup`, which installs it ({folder})")
+    });
+    let mut command = Command::new(program);
+    command.stdin(Stdio::null());
+    command
+}
+
+/// A publisher of a test picture and two tones, each in a track.
+pub(crate) fn publish_two_sounds(url: &str) -> Process {
+    let mut ffmpeg = ffmpeg_9();
+    ffmpeg.args([
+        "-v",
+        "error",
+        "-re",
+        "-f",
+        "lavfi",
+        "-i",
+        "testsrc2=size=320x180:rate=25",
+    ]);
+    for tone in [
+        "sine=frequency=440:sample_rate=48000",
+        "sine=frequency=880:sample_rate=48000",
+    ] {
+        ffmpeg.args(["-f", "lavfi", "-i", tone]);
+    }
+    ffmpeg.args("-map 0:v -map 1:a -map 2:a -t 60 -c:v libx264 -preset ultrafast -g 25 -pix_fmt yuv420p -c:a aac -f flv".split(' '));
+    Process::spawn(ffmpeg.arg(url))
+}

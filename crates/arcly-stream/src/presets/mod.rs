@@ -1,11 +1,15 @@
 //! What composes several crates: outputs that follow an engine's streams by themselves.
 
+#[cfg(all(feature = "hls", feature = "ts"))]
+mod archive;
 mod follow;
 #[cfg(all(feature = "hls", feature = "ts"))]
 mod hls;
 #[cfg(any(feature = "fmp4", feature = "ts"))]
 mod recording;
 
+#[cfg(all(feature = "hls", feature = "ts"))]
+pub use archive::archive_hls;
 pub use follow::for_each_stream;
 #[cfg(all(feature = "fmp4", feature = "hls", feature = "ts"))]
 pub use hls::hls_origin;
