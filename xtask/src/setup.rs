@@ -25,6 +25,8 @@ enum Check {
     OneOf(&'static [&'static str]),
     /// This file exists.
     File(&'static str),
+    /// There is a file of bindings of this name, in Debian's folder of any architecture.
+    Typelib(&'static str),
     /// GStreamer has all of these elements.
     Elements(&'static [&'static str]),
 }
@@ -75,6 +77,16 @@ const TOOLS: &[Tool] = &[
         name: "gst-launch-1.0",
         package: "gstreamer1.0-tools",
         check: Check::AllOf(&["gst-launch-1.0", "gst-inspect-1.0"]),
+    },
+    Tool {
+        name: "Python's GObject bindings",
+        package: "python3-gi",
+        check: Check::File("/usr/lib/python3/dist-packages/gi/__init__.py"),
+    },
+    Tool {
+        name: "gst-rtsp-server with its bindings",
+        package: "gir1.2-gst-rtsp-server-1.0",
+        check: Check::Typelib("GstRtspServer-1.0"),
     },
     Tool {
         name: "GStreamer's base plugins",
@@ -246,6 +258,12 @@ fn is_there(check: Check) -> bool {
         Check::AllOf(programs) => programs.iter().all(|program| on_path(program)),
         Check::OneOf(programs) => programs.iter().any(|program| on_path(program)),
         Check::File(path) => std::path::Path::new(path).exists(),
+        Check::Typelib(name) => std::fs::read_dir("/usr/lib").is_ok_and(|folders| {
+            folders.flatten().any(|folder| {
+                let file = format!("girepository-1.0/{name}.typelib");
+                folder.path().join(file).exists()
+            })
+        }),
         Check::Elements(elements) => elements.iter().all(|element| {
             Invocation::program("gst-inspect-1.0", &["--exists", element]).succeeds()
         }),

@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test takes what it needs of it")]
 
 pub(crate) mod camera;
+pub(crate) mod gst;
+pub(crate) mod pull;
 
 use arcly_rtsp::proto::client::{ClientSession, Event, Input, Output};
 use arcly_rtsp::proto::message::{Message, MessageReader, Request};
