@@ -10,6 +10,8 @@ pub(crate) struct Track {
     /// None for a codec that has no config.
     pub(crate) config: Option<MediaFrame>,
     pub(crate) info: TrackInfo,
+    /// It has had media since the timeline began.
+    is_shown: bool,
 }
 
 impl Track {
@@ -25,6 +27,7 @@ impl Track {
         Self {
             config: frame.is_config().then(|| frame.clone()),
             info,
+            is_shown: false,
         }
     }
 
@@ -67,6 +70,8 @@ const fn needs_no_config(codec: CodecId) -> bool {
 pub(crate) struct Tracks {
     tracks: Vec<Track>,
     pending: Vec<Track>,
+    /// A segment has been closed since the timeline began: what has shown no media by now may never do.
+    is_settled: bool,
 }
 
 impl Tracks {
@@ -161,6 +166,32 @@ impl Tracks {
         let video = self.all().find(|track| track.info.kind == MediaKind::Video);
         let lead = video.or_else(|| self.all().next())?;
         Some((lead.info.id, lead.info.kind))
+    }
+
+    /// The timeline begins anew, perhaps with another publisher, who need not have all tracks.
+    pub(crate) fn begin_timeline(&mut self) {
+        self.is_settled = false;
+        for track in &mut self.tracks {
+            track.is_shown = false;
+        }
+    }
+
+    /// Media of a track is written.
+    pub(crate) fn show(&mut self, id: TrackId) {
+        if let Some(track) = self.tracks.iter_mut().find(|track| track.info.id == id) {
+            track.is_shown = true;
+        }
+    }
+
+    /// A segment is closed.
+    pub(crate) fn settle(&mut self) {
+        self.is_settled = true;
+    }
+
+    /// The tracks that players are to be told of: those in the segments, without any that the timeline has not had so far.
+    pub(crate) fn told(&self) -> impl Iterator<Item = &Track> {
+        let is_told = |track: &&Track| track.is_shown || !self.is_settled;
+        self.tracks.iter().filter(is_told)
     }
 
     /// The tracks in the segments.

@@ -183,6 +183,7 @@ impl HlsPackager {
         let limit = parted.then(|| self.targets.part());
         let date = publish.clock.at(frame.pts);
         made.write(frame, is_alone || is_lead, date, limit, &mut self.targets)?;
+        self.tracks.show(frame.track);
         self.has_news |= made.is_stale() && parted;
         publish.waiting = None;
         publish.clock.observe(frame, now);
@@ -315,6 +316,7 @@ impl HlsPackager {
     fn break_off(&mut self, frame: &MediaFrame) {
         self.close(None);
         self.begin_timeline();
+        self.tracks.begin_timeline();
         if let Some(publish) = &mut self.publish {
             publish.clock.reset();
             publish.waiting = Some(Waiting::since(frame.dts));
@@ -378,6 +380,7 @@ impl HlsPackager {
         self.close_stragglers();
         let publish = self.publish.as_mut()?;
         let span = publish.span.take()?;
+        self.tracks.settle();
         publish.clock.close_segment();
         let end_of_lead = span.lead.map_or(span.start_pts, |last| {
             last.pts + publish.lead_frames.longest()

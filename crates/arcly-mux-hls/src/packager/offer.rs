@@ -71,7 +71,7 @@ impl HlsPackager {
 
     /// What the multivariant playlist says of the offered renditions.
     fn describe(&self) -> Variants {
-        let tracks = self.tracks.in_force();
+        let tracks: Vec<&Track> = self.tracks.told().collect();
         let mut variants = Variants {
             independent: true,
             ..Variants::default()
@@ -80,11 +80,13 @@ impl HlsPackager {
             .iter()
             .any(|track| track.info.kind == MediaKind::Video);
         for made in self.renditions.iter().filter(|made| made.is_offered) {
+            let own = tracks.iter().filter(|track| made.has(track.info.id));
+            let own: Vec<&Track> = own.copied().collect();
+            if own.is_empty() && !tracks.is_empty() {
+                // It is still there for those who play it, with gaps.
+                continue;
+            }
             variants.independent &= made.window.is_independent();
-            let own: Vec<&Track> = tracks
-                .iter()
-                .filter(|track| made.has(track.info.id))
-                .collect();
             match made.content {
                 Content::Track(_, MediaKind::Audio) if has_video => {
                     variants
