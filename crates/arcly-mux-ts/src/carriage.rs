@@ -26,7 +26,7 @@ pub(crate) mod stream_type {
     pub(crate) const EAC3: u8 = 0x87;
 }
 
-/// `descriptor_tag` (Table 2-45; past 0x3f as DVB assigns them, ETSI EN 300 468 table 12).
+/// `descriptor_tag` (Table 2-45; past 0x3f as DVB assigns them, ETSI EN 300 468).
 pub(crate) mod tag {
     /// `registration_descriptor` (2.6.8).
     pub(crate) const REGISTRATION: u8 = 0x05;
@@ -177,7 +177,7 @@ impl Carriage {
     }
 }
 
-/// `descriptor_tag_extension` of the Opus descriptor (ETSI TS for Opus in MPEG-2 TS, 3.2.2).
+/// `descriptor_tag_extension` of the Opus descriptor (ETSI draft TS "Opus Interactive Audio Codec", V0.1.3).
 pub(crate) const OPUS_EXTENSION: u8 = 0x80;
 
 #[cfg(test)]

@@ -18,8 +18,8 @@ pub struct TsConfig {
     /// the frames' order: the PCR follows the track that carries it, and a frame of another track
     /// that lags more is written with a DTS below the PCR.
     pub pcr_offset: Duration,
-    /// The longest media time between two PATs, and two PMTs: how long a receiver that joins waits for them. Default: 100 ms, as DVB has it
-    /// (ETSI TR 101 211); HLS needs none but those at the start of each segment, which are always there. Each pair costs 376 bytes, that is 30 kbit/s
+    /// The longest media time between two PATs, and two PMTs: how long a receiver that joins waits for them. Default: 100 ms; monitors of
+    /// broadcasts raise an alarm past 500 ms (ETSI TR 101 290, `PAT_error`). HLS needs none but those at the start of each segment, which are always there. Each pair costs 376 bytes, that is 30 kbit/s
     /// with the default. Below 40 ms, they come with each PCR.
     pub table_interval: Duration,
     /// The limits.

@@ -1,4 +1,4 @@
-//! The sync frames that play together (ETSI TS 102 366 E.1.1.2), and the samples of an MP4 file (F.6).
+//! The sync frames that play together (ETSI TS 102 366 E.1.3.1.2), and the samples of an MP4 file (F.6).
 
 use super::{ChannelMap, StreamType, SyncFrame};
 use crate::{CodecError, Location, Result};

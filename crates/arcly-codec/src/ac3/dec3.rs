@@ -1,4 +1,4 @@
-//! EC3SpecificBox, `dec3` (ETSI TS 102 366 F.6, ETSI TS 103 420 C.3.1).
+//! EC3SpecificBox, `dec3` (ETSI TS 102 366 F.6, ETSI TS 103 420 Annex C).
 
 use super::access_unit::is_dependent;
 use super::{AccessUnit, ChannelMap, SAMPLE_RATES, SyncFrame};

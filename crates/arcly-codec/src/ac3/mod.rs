@@ -5,8 +5,8 @@
 //! | [`Ac3Header`] | syncinfo and bsi of AC-3 | 4.3.1, 4.3.2, 4.4.1 |
 //! | [`Eac3Header`] | syncinfo and bsi of E-AC-3 | E.1.2.1, E.1.2.2, E.1.3.1 |
 //! | [`SyncFrame`] | either | |
-//! | [`Ac3Splitter`] | sync frames out of a byte stream, with resynchronisation | 4.3, E.1.1 |
-//! | [`AccessUnit`], [`access_units`] | the sync frames that play together: one programme's core, its extensions, further programmes | E.1.1.2; F.5, F.6 |
+//! | [`Ac3Splitter`] | sync frames out of a byte stream, with resynchronisation | 4.3, E.1.2 |
+//! | [`AccessUnit`], [`access_units`] | the sync frames that play together: one programme's core, its extensions, further programmes | E.1.3.1.2; F.5, F.6 |
 //! | [`Dac3`], [`Dec3`] | the payloads of the MP4 boxes `dac3` and `dec3` | F.4, F.6 |
 //!
 //! There is no codec config on the bus: each frame says what it is. The bus carries whole sync frames; the frames of dependent

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | [`OpusHead`] | the codec config: OpusHead, and the payload of an MP4 `dOps` box | RFC 7845 5.1, RFC 8486; Opus in ISOBMFF 4.3.2 |
 //! | [`PacketInfo`] | mode, bandwidth and duration of a packet | RFC 6716 3.1, 3.2 |
-//! | [`ts`] | access units and descriptors in MPEG-TS | ETSI TS 103 491 draft, "Opus in MPEG-TS" |
+//! | [`ts`] | access units and descriptors in MPEG-TS | ETSI draft TS "Opus Interactive Audio Codec", V0.1.3 |
 //!
 //! The bus carries packets as they are; a `CONFIG` frame is an OpusHead.
 

@@ -1,4 +1,5 @@
-//! Opus in MPEG-TS: the access units in a PES payload and the descriptor in the PMT (ETSI TS draft "Opus in MPEG-TS" 4).
+//! Opus in MPEG-TS: the access units in a PES payload and the descriptor in the PMT (ETSI draft TS "Opus Interactive Audio Codec: Transport Multiplexing Standard",
+//! V0.1.3 of 2015, which never got a number; opus-codec.org has it).
 //!
 //! The stream type is 0x06 (private data), announced by a registration descriptor with [`FORMAT_IDENTIFIER`] and an extension
 //! descriptor whose payload is [`opus_audio_descriptor`](OpusHead::from_ts_descriptor).
@@ -15,7 +16,7 @@ const DESCRIPTOR: &str = "opus_audio_descriptor";
 /// `format_identifier` of the registration descriptor (tag 0x05).
 pub const FORMAT_IDENTIFIER: [u8; 4] = *b"Opus";
 
-/// `descriptor_tag` of the DVB extension descriptor that the Opus audio descriptor is a payload of (ETSI EN 300 468 6.1).
+/// `descriptor_tag` of the DVB extension descriptor that the Opus audio descriptor is a payload of (ETSI EN 300 468).
 pub const EXTENSION_DESCRIPTOR_TAG: u8 = 0x7f;
 
 /// `descriptor_tag_extension` of the Opus audio descriptor.

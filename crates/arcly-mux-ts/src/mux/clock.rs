@@ -10,8 +10,8 @@ use arcly_core::Timestamp;
 /// take badly.
 pub const TIMESTAMP_BASE: i64 = 10 * 90_000;
 
-/// The largest step of the PCR: 40 ms (DVB, ETSI TS 101 154 4.1.5.3; ISO/IEC 13818-1 2.7.2 allows
-/// 100 ms).
+/// The largest step of the PCR: 40 ms, past which monitors of broadcasts raise an alarm (ETSI TR 101 290,
+/// `PCR_repetition_error`); ISO/IEC 13818-1 2.7.2 allows 100 ms.
 const PCR_INTERVAL: i64 = 40 * 90;
 
 /// The longest forward step that is filled with PCRs. A longer one is a jump of the clock, and

@@ -304,7 +304,7 @@ fn next_loas(
 }
 
 /// The next sync frame with the dependent ones behind it, which play together with it (ETSI TS 102
-/// 366 E.1.1.2).
+/// 366 E.1.3.1.2).
 fn next_ac3(
     splitter: &mut Ac3Splitter,
     unit: &mut BytesMut,

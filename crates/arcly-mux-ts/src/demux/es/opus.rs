@@ -1,4 +1,4 @@
-//! Opus: packets with control headers (ETSI "Opus in MPEG-TS", 4.1).
+//! Opus: packets with control headers (ETSI draft TS "Opus Interactive Audio Codec", V0.1.3).
 
 use crate::demux::timeline::Times;
 use crate::demux::track::{SampleClock, Track};
