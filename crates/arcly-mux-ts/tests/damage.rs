@@ -169,6 +169,51 @@ fn tracks_that_move_to_other_pids_go_on_and_vanished_ones_make_room() {
     assert_eq!(tracks, [TrackId::VIDEO, TrackId::AUDIO]);
 }
 
+/// The stream with its program under another number, and its PMT on another PID.
+fn as_program_two(stream: &[u8]) -> Vec<u8> {
+    let mut packets = packets(stream);
+    for packet in &mut packets {
+        let is_pat = packet[1..3] == [0x40, 0];
+        if !is_pat && packet[1..3] != [0x50, 0] {
+            continue;
+        }
+        let section = &mut packet[5..];
+        let end = 3 + usize::from(section[1] & 0x0f) * 256 + usize::from(section[2]) - 4;
+        if is_pat {
+            section[8..12].copy_from_slice(&[0, 2, 0xf0, 0x01]);
+        } else {
+            section[3..5].copy_from_slice(&[0, 2]);
+        }
+        let crc = crc32(&section[..end]);
+        section[end..end + 4].copy_from_slice(&crc.to_be_bytes());
+        if !is_pat {
+            packet[2] = 1;
+        }
+    }
+    packets.as_flattened().to_vec()
+}
+
+#[test]
+fn a_program_that_takes_the_place_of_another_is_read_on() {
+    let first = mux(&frames());
+    let second = as_program_two(&mux(&frames()));
+    let (alone, _) = demux(&second, 1_316);
+    assert_eq!(
+        payloads(&of_track(&alone, TrackId::VIDEO)),
+        payloads(&of_track(&frames(), TrackId::VIDEO))
+    );
+    let (back, stats) = demux(&[first, second].concat(), 1_316);
+    assert_eq!(stats.damaged_sections, 0);
+    for track in [TrackId::VIDEO, TrackId::AUDIO] {
+        let (back, sent) = (of_track(&back, track), of_track(&frames(), track));
+        assert_eq!(back.len(), 2 * sent.len(), "track {track}");
+        assert!(back.windows(2).all(|pair| pair[0].dts <= pair[1].dts));
+        let breaks = back.iter().filter(|frame| frame.is_discontinuity()).count();
+        assert_eq!(breaks, 1);
+        assert!(back[sent.len()].is_discontinuity());
+    }
+}
+
 #[test]
 fn packets_of_192_and_204_bytes_read_the_same() {
     let all = packets(&mux(&frames()));

@@ -1,9 +1,12 @@
-//! What the tests of this workspace share: an emulated network, deterministic by seed, in process and as a UDP proxy.
+//! What the tests of this workspace share: an emulated network, deterministic by seed, in process and as a UDP proxy; and the programs
+//! that they check against.
 
 mod link;
+mod programs;
 mod proxy;
 mod random;
 
 pub use link::{Link, LinkConfig, LinkCounters};
+pub use programs::{ffmpeg, ffmpeg_9, fresh_folder, path_of_ffmpeg_9, run_program};
 pub use proxy::UdpProxy;
 pub use random::Random;

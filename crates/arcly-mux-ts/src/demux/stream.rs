@@ -275,8 +275,10 @@ impl Stream {
         // What waits belongs before the break that this packet may follow.
         pes.reader.start(times, first, &mut self.track, shared.out);
         let breaks = shared.timeline.breaks();
-        if std::mem::replace(&mut self.breaks, breaks) != breaks || std::mem::take(&mut self.marked)
-        {
+        let is_broken = std::mem::replace(&mut self.breaks, breaks) != breaks;
+        // Taken in either case, or the packet after this one would be marked as well.
+        let is_marked = std::mem::take(&mut self.marked);
+        if is_broken || is_marked {
             self.track.mark_broken();
         }
         if let Some(times) = times {

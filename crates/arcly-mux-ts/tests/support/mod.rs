@@ -3,41 +3,16 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
 
+#[allow(unused_imports, reason = "each test binary uses its part")]
+pub use arcly_testkit::{ffmpeg, run_program as run};
+
 use arcly_core::{CodecId, MediaFrame, Timestamp, TrackId};
 use bytes::Bytes;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
 /// A new folder below the build's own temporary one.
 pub fn scratch(name: &str) -> PathBuf {
-    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    let _ = std::fs::remove_dir_all(&dir);
-    std::fs::create_dir_all(&dir).expect("the scratch folder can be made");
-    dir
-}
-
-/// Runs a program that the tests need, and fails with what to install where it is missing.
-pub fn run(program: &str, package: &str, args: &[&str]) -> Output {
-    let output = Command::new(program).args(args).output();
-    output.unwrap_or_else(|error| {
-        panic!("cannot run {program} ({error}): install it, as in `apt-get install {package}`")
-    })
-}
-
-/// Runs ffmpeg and insists on success and silence.
-pub fn ffmpeg(args: &[&str]) -> Vec<u8> {
-    let output = run(
-        "ffmpeg",
-        "ffmpeg",
-        &[&["-hide_banner", "-nostdin", "-loglevel", "warning"], args].concat(),
-    );
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success() && said.is_empty(),
-        "ffmpeg {args:?}: {}\n{said}",
-        output.status
-    );
-    output.stdout
+    arcly_testkit::fresh_folder(env!("CARGO_TARGET_TMPDIR"), name)
 }
 
 /// Has ffmpeg encode an FLV file with these arguments after its inputs: one test picture (30 a

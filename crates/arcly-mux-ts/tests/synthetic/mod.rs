@@ -81,15 +81,20 @@ pub fn klv(pts: i64, size: usize, track: TrackId) -> MediaFrame {
     MediaFrame::new_data(at(pts), payload.into(), CodecId::Klv).on_track(track)
 }
 
+/// The CRC of sections (ISO/IEC 13818-1 Annex A), bit by bit.
+pub fn crc32(section: &[u8]) -> u32 {
+    section.iter().fold(u32::MAX, |crc, &byte| {
+        (0..8).fold(crc ^ u32::from(byte) << 24, |crc, _| {
+            crc << 1 ^ if crc >> 31 == 1 { 0x04c1_1db7 } else { 0 }
+        })
+    })
+}
+
 /// A splice_null section, as SCTE 35 9.7.1 has it.
 pub fn splice(pts: i64, track: TrackId) -> MediaFrame {
     let section = b"\xfc\x30\x11\0\0\0\0\0\0\0\xff\xff\xff\0\0\0\0\0";
     let mut section = section[..16].to_vec();
-    let crc = section.iter().fold(u32::MAX, |crc, &byte| {
-        (0..8).fold(crc ^ u32::from(byte) << 24, |crc, _| {
-            crc << 1 ^ if crc >> 31 == 1 { 0x04c1_1db7 } else { 0 }
-        })
-    });
+    let crc = crc32(&section);
     section.extend_from_slice(&crc.to_be_bytes());
     MediaFrame::new_data(at(pts), section.into(), CodecId::Scte35).on_track(track)
 }
