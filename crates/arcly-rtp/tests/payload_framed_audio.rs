@@ -174,6 +174,15 @@ fn several_access_units_share_an_element_of_latm() {
     assert_eq!(received[1].config, None);
 }
 
+#[test]
+fn the_config_that_gstreamer_cuts_off_is_read() {
+    let mut depacketizer = LatmDepacketizer::out_of_band(&[0x40, 0, 0x24, 0x20], 44_100).unwrap();
+    let received = receive(&mut depacketizer, &[packet(&[1, 0xaa], 5, true)], &[]);
+    assert_eq!(received[0].data, [0xaa][..]);
+    assert_eq!(received[0].config.as_deref(), Some(&CONFIG[..]));
+    assert!(LatmDepacketizer::out_of_band(&[0x40], 44_100).is_err());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 

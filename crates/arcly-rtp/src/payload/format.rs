@@ -1,6 +1,6 @@
 //! Which payload format a track has, with its parameters.
 
-use arcly_codec::aac::latm::StreamMuxConfig;
+use super::latm::read_mux_config;
 use arcly_codec::opus::OpusHead;
 use arcly_codec::pcm::PcmFormat;
 use bytes::Bytes;
@@ -172,7 +172,7 @@ impl PayloadFormat {
             }
             Self::Latm { mux_config, .. } => {
                 let mux_config = mux_config.as_ref()?;
-                let config = StreamMuxConfig::parse(mux_config).ok()?;
+                let config = read_mux_config(mux_config).ok()?;
                 config.audio.to_bytes().ok()
             }
             _ => None,

@@ -9,6 +9,23 @@ use bytes::Bytes;
 
 const WHAT: &str = "MP4A-LATM payload";
 
+/// Bytes of zero that stand for what GStreamer's payloader leaves out of its `config`: all behind the AudioSpecificConfig, which is then of coded
+/// lengths and without other data.
+const LEFT_OUT_BYTES: usize = 3;
+
+/// Reads the StreamMuxConfig of a session description.
+///
+/// # Errors
+/// [`RtpError::Codec`] as for [`StreamMuxConfig::parse`].
+pub(super) fn read_mux_config(config: &[u8]) -> Result<StreamMuxConfig> {
+    let read = StreamMuxConfig::parse(config);
+    if read.is_ok() {
+        return Ok(read?);
+    }
+    let filled = [config, &[0; LEFT_OUT_BYTES]].concat();
+    Ok(StreamMuxConfig::parse(&filled).or(read)?)
+}
+
 /// Takes AAC access units out of AudioMuxElements.
 ///
 /// The config, an AudioSpecificConfig, comes with the first one and wherever it changes. Access units before it are dropped. Elements end at the
@@ -50,7 +67,7 @@ impl LatmDepacketizer {
     /// # Errors
     /// [`RtpError::Codec`] where it cannot be read.
     pub fn out_of_band(mux_config: &[u8], clock_rate: u32) -> Result<Self> {
-        let config = StreamMuxConfig::parse(mux_config)?;
+        let config = read_mux_config(mux_config)?;
         Ok(Self {
             config: Some(config.audio.to_bytes()?),
             reader: LatmReader::out_of_band(config),
