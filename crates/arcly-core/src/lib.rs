@@ -35,6 +35,7 @@
 //! | pull from or push to other servers | [`relay::Supervisor`], [`net::Dialer`] | [`relay`] |
 //! | send streams out | [`PlaybackContext::open_play`], then [`PlaySession::subscribe_from`] | [`Subscription`] |
 //! | send out bytes that are the same for all viewers | [`Packager`] with [`StreamHandle::rendition`] | [`Packets`] |
+//! | take or send RTP | `rtp::RtpIngest`, `rtp::RtpPackager` | feature `rtp` |
 //! | write or read a container | [`mux::Muxer`], [`mux::SegmentMuxer`], [`mux::Demuxer`] | [`mux`] |
 //! | record | [`RecordingSink`] with [`record_stream`], over a [`StorageBackend`] | [`FsStorage`] |
 //! | decide who may do what | [`Authenticator`] | [`AccessRequest`]; feature `auth-jwt` brings `JwtAuthenticator` |

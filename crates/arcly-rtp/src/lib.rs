@@ -26,3 +26,7 @@ pub use receiver::ReceiverStats;
 pub use reorder::{ReorderBuffer, ReorderCounters, ReorderLimits, Reordered};
 pub use sender::SenderStats;
 pub use sequence::SequenceUnwrapper;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
