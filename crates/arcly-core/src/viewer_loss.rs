@@ -15,15 +15,18 @@ pub enum ViewerLoss {
     EvictedForLag,
     /// It was ended, as its socket took nothing for too long.
     EvictedForStuckSocket,
+    /// Packets that it was sent did not reach it, as it reports (RTCP).
+    LostOnTheWay,
 }
 
 impl ViewerLoss {
     /// All of them.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::DisposableShed,
         Self::SkippedToKeyframe,
         Self::EvictedForLag,
         Self::EvictedForStuckSocket,
+        Self::LostOnTheWay,
     ];
 
     /// Its lower-case name used in logs, metrics and the API.
@@ -34,12 +37,8 @@ impl ViewerLoss {
             Self::SkippedToKeyframe => "skipped-to-keyframe",
             Self::EvictedForLag => "evicted-for-lag",
             Self::EvictedForStuckSocket => "evicted-for-stuck-socket",
+            Self::LostOnTheWay => "lost-on-the-way",
         }
-    }
-
-    /// Whether it ends the viewer, and so comes once.
-    const fn is_final(self) -> bool {
-        matches!(self, Self::EvictedForLag | Self::EvictedForStuckSocket)
     }
 }
 
@@ -48,7 +47,7 @@ const TOLD_EVERY: Duration = Duration::from_secs(1);
 
 /// What one viewer lost and nobody has been told yet.
 #[derive(Debug, Default)]
-pub(crate) struct Losses([Mutex<Untold>; 2]);
+pub(crate) struct Losses([Mutex<Untold>; 3]);
 
 #[derive(Debug, Default)]
 struct Untold {
@@ -83,14 +82,13 @@ impl Losses {
     }
 
     fn of(&self, loss: ViewerLoss) -> Option<std::sync::MutexGuard<'_, Untold>> {
-        if loss.is_final() {
-            return None;
-        }
-        let [shed, skipped] = &self.0;
-        let untold = if loss == ViewerLoss::DisposableShed {
-            shed
-        } else {
-            skipped
+        let [shed, skipped, on_the_way] = &self.0;
+        let untold = match loss {
+            ViewerLoss::DisposableShed => shed,
+            ViewerLoss::SkippedToKeyframe => skipped,
+            ViewerLoss::LostOnTheWay => on_the_way,
+            // These end the viewer, and so come once.
+            ViewerLoss::EvictedForLag | ViewerLoss::EvictedForStuckSocket => return None,
         };
         Some(untold.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -10,10 +10,14 @@
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
 mod client;
+mod config;
+mod driver;
 mod error;
 mod limits;
 pub mod proto;
 
 pub use client::{OnDemand, RtspPush, RtspSource, TransportPolicy};
+pub use config::{Config, PlayStart, UdpPorts};
+pub use driver::{PasswordLookup, RtspServer};
 pub use error::{Error, Fault, Location, Result};
 pub use limits::{Limits, MessageLimits};
