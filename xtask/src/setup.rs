@@ -74,6 +74,11 @@ const TOOLS: &[Tool] = &[
         check: Check::OneOf(&["pip3", "pip"]),
     },
     Tool {
+        name: "srt-live-transmit",
+        package: "srt-tools",
+        check: Check::AllOf(&["srt-live-transmit"]),
+    },
+    Tool {
         name: "gst-launch-1.0",
         package: "gstreamer1.0-tools",
         check: Check::AllOf(&["gst-launch-1.0", "gst-inspect-1.0"]),
@@ -101,7 +106,7 @@ const TOOLS: &[Tool] = &[
     Tool {
         name: "GStreamer's bad plugins",
         package: "gstreamer1.0-plugins-bad",
-        check: Check::Elements(&["rtmp2sink", "hlsdemux", "tsdemux"]),
+        check: Check::Elements(&["rtmp2sink", "hlsdemux", "srtsrc", "tsdemux"]),
     },
     Tool {
         name: "GStreamer's ugly plugins",

@@ -11,7 +11,13 @@
 //! limits, and a datagram never costs more than its own handling. An [`Error`] says who is at fault.
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
+mod config;
+mod driver;
+pub mod egress;
 mod error;
 pub mod proto;
 
+pub use config::{Config, Passphrases, PlayStart};
+pub use driver::SrtServer;
+pub use driver::report::{ConnectionReport, Connections};
 pub use error::{Error, Result};

@@ -50,6 +50,8 @@ impl Default for ListenerLimits {
 const REFUSAL_TIME: Duration = Duration::from_secs(1);
 /// Datagrams that wait to be sent; beyond, new ones are left out, as the network might leave them out.
 const MAX_OUTGOING: usize = 1024;
+/// Refusals that are remembered for the log.
+const MAX_REFUSED: usize = 64;
 /// Socket ids have 30 bits: libsrt marks groups with the next one.
 const SOCKET_ID_BITS: u32 = 0x3fff_ffff;
 
@@ -63,6 +65,16 @@ pub struct PeerSocket {
     pub id: SocketId,
 }
 
+/// Between which addresses datagrams go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "its two ends, that is all")]
+pub struct Path {
+    /// The peer's address.
+    pub peer: SocketAddr,
+    /// Which of the host's own addresses the peer sends to, where that is known: what is to be answered from.
+    pub local: Option<IpAddr>,
+}
+
 /// A caller that waits for a decision.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -71,6 +83,8 @@ pub struct Request {
     pub peer: PeerSocket,
     /// What it sent. [`Extensions::stream_id`] is what it wants.
     pub handshake: Handshake,
+    /// How to reach it.
+    pub path: Path,
     received: (Instant, PacketTime),
     local_id: SocketId,
 }
@@ -79,6 +93,7 @@ pub struct Request {
 #[derive(Debug)]
 pub struct Admission {
     peer: PeerSocket,
+    path: Path,
     answer: Handshake,
     negotiated: Negotiated,
 }
@@ -105,6 +120,7 @@ impl Request {
         let (answer, negotiated) = respond(&self.handshake, self.received, responder)?;
         Ok(Admission {
             peer: self.peer,
+            path: self.path,
             answer,
             negotiated,
         })
@@ -130,7 +146,8 @@ pub struct Listener<R> {
     /// Pending callers and connections of each origin.
     origins: HashMap<IpAddr, Origin>,
     requests: VecDeque<Request>,
-    outgoing: VecDeque<(SocketAddr, Datagram)>,
+    outgoing: VecDeque<(Path, Datagram)>,
+    refused: VecDeque<(Path, RejectReason)>,
     next_expiry: Instant,
 }
 
@@ -153,6 +170,14 @@ struct Origin {
     connections: usize,
 }
 
+impl Admission {
+    /// How to reach the caller.
+    #[must_use]
+    pub const fn path(&self) -> Path {
+        self.path
+    }
+}
+
 impl<R> Listener<R> {
     /// A listener with a secret of its own. It advertises the key length of `options`.
     ///
@@ -170,22 +195,18 @@ impl<R> Listener<R> {
             origins: HashMap::new(),
             requests: VecDeque::new(),
             outgoing: VecDeque::new(),
+            refused: VecDeque::new(),
             next_expiry: now,
         })
     }
 
     /// Takes a datagram from `from`. One for a connection, from that connection's peer, comes back with its route; all else
     /// is dealt with, or ignored where it makes no sense.
-    pub fn handle(
-        &mut self,
-        from: SocketAddr,
-        datagram: Bytes,
-        now: Instant,
-    ) -> Option<(&R, Bytes)> {
+    pub fn handle(&mut self, from: Path, datagram: Bytes, now: Instant) -> Option<(&R, Bytes)> {
         let destination = destination_of(&datagram)?;
         if destination != SocketId::LISTENER {
             let connection = self.connections.get(&destination)?;
-            return (connection.peer.address == from).then_some((&connection.route, datagram));
+            return (connection.peer.address == from.peer).then_some((&connection.route, datagram));
         }
         self.expire(now);
         if let Ok(Packet::Control(packet)) = Packet::parse(datagram)
@@ -196,7 +217,7 @@ impl<R> Listener<R> {
         None
     }
 
-    fn handshake(&mut self, from: SocketAddr, body: Bytes, time: PacketTime, now: Instant) {
+    fn handshake(&mut self, from: Path, body: Bytes, time: PacketTime, now: Instant) {
         let handshake = Handshake::read(body.clone());
         match handshake {
             Ok(handshake) if handshake.stage == Stage::Induction => {
@@ -220,33 +241,28 @@ impl<R> Listener<R> {
     }
 
     /// Answers with a cookie (4.3.1.1), and remembers nothing.
-    fn induction(&mut self, from: SocketAddr, mut handshake: Handshake, now: Instant) {
+    fn induction(&mut self, from: Path, mut handshake: Handshake, now: Instant) {
         let to = handshake.socket;
         handshake.version = 5;
         handshake.extension_field = Handshake::MAGIC;
         handshake.key_length = self.options.key_length;
-        handshake.cookie = self.cookies.make(from, to.0, now);
+        handshake.cookie = self.cookies.make(from.peer, to.0, now);
         self.send(from, &handshake, to, now);
     }
 
-    fn has_cookie(&self, from: SocketAddr, handshake: &Handshake, now: Instant) -> bool {
+    fn has_cookie(&self, from: Path, handshake: &Handshake, now: Instant) -> bool {
         let id = handshake.socket.0;
-        self.cookies.check(handshake.cookie, from, id, now)
+        self.cookies.check(handshake.cookie, from.peer, id, now)
     }
 
     /// Makes a caller that has the cookie pending (4.3.1.2).
-    fn conclusion(
-        &mut self,
-        from: SocketAddr,
-        handshake: Handshake,
-        received: (Instant, PacketTime),
-    ) {
+    fn conclusion(&mut self, from: Path, handshake: Handshake, received: (Instant, PacketTime)) {
         let now = received.0;
         if !self.has_cookie(from, &handshake, now) {
             return;
         }
         let peer = PeerSocket {
-            address: from,
+            address: from.peer,
             id: handshake.socket,
         };
         // The same again, where the answer was lost or takes its time.
@@ -268,7 +284,7 @@ impl<R> Listener<R> {
             Some(Pending::Deciding { .. }) => return,
             None => {}
         }
-        if let Some(reason) = rejection(&handshake).or_else(|| self.no_room(from.ip())) {
+        if let Some(reason) = rejection(&handshake).or_else(|| self.no_room(from.peer.ip())) {
             self.refuse_at_once(from, handshake, reason, now);
             return;
         }
@@ -277,10 +293,11 @@ impl<R> Listener<R> {
             return;
         };
         self.pending.insert(peer, Pending::Deciding { since: now });
-        self.origin(from.ip()).pending += 1;
+        self.origin(from.peer.ip()).pending += 1;
         self.requests.push_back(Request {
             peer,
             handshake,
+            path: from,
             received,
             local_id,
         });
@@ -321,6 +338,7 @@ impl<R> Listener<R> {
     pub fn accept(&mut self, admission: Admission, route: R, now: Instant) -> Option<Negotiated> {
         let Admission {
             peer,
+            path,
             answer,
             negotiated,
         } = admission;
@@ -330,7 +348,7 @@ impl<R> Listener<R> {
         let id = negotiated.local_id;
         if self.connections.contains_key(&id) {
             // Drawn twice while both were pending: one in a billion. The caller may try again.
-            self.reject(peer, RejectReason::RESOURCE, now);
+            self.reject(peer, path.local, RejectReason::RESOURCE, now);
             return None;
         }
         self.forget_pending(peer);
@@ -338,7 +356,7 @@ impl<R> Listener<R> {
         // The answer is stamped with the connection's own time, which starts now.
         let time = PacketTime::at(now, negotiated.epoch);
         let answer = datagram(&answer, peer.id, time);
-        self.queue(peer.address, answer.clone());
+        self.queue(path, answer.clone());
         self.by_peer.insert(peer, id);
         self.connections.insert(
             id,
@@ -351,8 +369,14 @@ impl<R> Listener<R> {
         Some(negotiated)
     }
 
-    /// Refuses a caller. The same is answered for a second if it asks again.
-    pub fn reject(&mut self, peer: PeerSocket, reason: RejectReason, now: Instant) {
+    /// Refuses a caller, from that address of ours. The same is answered for a second if it asks again.
+    pub fn reject(
+        &mut self,
+        peer: PeerSocket,
+        local: Option<IpAddr>,
+        reason: RejectReason,
+        now: Instant,
+    ) {
         let Some(pending) = self.pending.get_mut(&peer) else {
             return;
         };
@@ -362,7 +386,11 @@ impl<R> Listener<R> {
             since: now,
             answer: answer.clone(),
         };
-        self.queue(peer.address, answer);
+        let path = Path {
+            peer: peer.address,
+            local,
+        };
+        self.queue(path, answer);
     }
 
     /// Forgets a connection: what still comes for it is ignored.
@@ -388,8 +416,13 @@ impl<R> Listener<R> {
         self.pending.len()
     }
 
+    /// The next caller that was refused without being asked about, for the log. Of many at once some are left out.
+    pub fn poll_refused(&mut self) -> Option<(Path, RejectReason)> {
+        self.refused.pop_front()
+    }
+
     /// The next datagram to send, and where to.
-    pub fn poll_transmit(&mut self) -> Option<(SocketAddr, Datagram)> {
+    pub fn poll_transmit(&mut self) -> Option<(Path, Datagram)> {
         self.outgoing.pop_front()
     }
 
@@ -441,21 +474,24 @@ impl<R> Listener<R> {
     /// Refuses without a place for the caller.
     fn refuse_at_once(
         &mut self,
-        from: SocketAddr,
+        from: Path,
         handshake: Handshake,
         reason: RejectReason,
         now: Instant,
     ) {
         let to = handshake.socket;
+        if self.refused.len() < MAX_REFUSED {
+            self.refused.push_back((from, reason));
+        }
         self.send(from, &handshake.rejected(reason), to, now);
     }
 
-    fn send(&mut self, to: SocketAddr, handshake: &Handshake, id: SocketId, now: Instant) {
+    fn send(&mut self, to: Path, handshake: &Handshake, id: SocketId, now: Instant) {
         let time = PacketTime::at(now, self.epoch);
         self.queue(to, datagram(handshake, id, time));
     }
 
-    fn queue(&mut self, to: SocketAddr, datagram: Datagram) {
+    fn queue(&mut self, to: Path, datagram: Datagram) {
         if self.outgoing.len() < MAX_OUTGOING {
             self.outgoing.push_back((to, datagram));
         }

@@ -108,6 +108,10 @@ const MIN_NAK_INTERVAL: Duration = Duration::from_millis(10);
 /// A sender keeps what was not acknowledged for so long at least (4.6).
 const MIN_DROP_DELAY: Duration = Duration::from_secs(1);
 
+/// How much longer than the latency a peer is given to play what it has, before it is told of the end: libsrt discards what its application has
+/// not read by then, and the application of a busy host reads late.
+const LINGER_MARGIN: Duration = Duration::from_millis(250);
+
 impl Connection {
     /// A connection that the handshake has just established.
     #[must_use]
@@ -382,7 +386,7 @@ impl Connection {
         if self.state != State::Finishing || !self.sender.is_drained() {
             return;
         }
-        let played = self.last_submitted + self.send_latency + self.rtt.smoothed();
+        let played = self.last_submitted + self.send_latency + self.rtt.smoothed() + LINGER_MARGIN;
         let rest = played.saturating_duration_since(now);
         self.timers.start(Timer::Linger, now, rest);
     }

@@ -17,8 +17,11 @@ fn listener(limits: ListenerLimits, now: Instant) -> Listener<u32> {
     Listener::new(Options::default(), limits, now).unwrap()
 }
 
-fn from(host: u8, port: u16) -> SocketAddr {
-    ([192, 0, 2, host], port).into()
+fn from(host: u8, port: u16) -> Path {
+    Path {
+        peer: ([192, 0, 2, host], port).into(),
+        local: Some([192, 0, 2, 200].into()),
+    }
 }
 
 fn caller(id: u32, now: Instant) -> Caller {
@@ -47,12 +50,7 @@ fn answer(listener: &mut Listener<u32>, caller: &mut Caller, now: Instant) -> Pr
 }
 
 /// A caller up to the point where it has sent its conclusion, which comes back.
-fn conclude(
-    listener: &mut Listener<u32>,
-    at: SocketAddr,
-    id: u32,
-    now: Instant,
-) -> (Caller, Bytes) {
+fn conclude(listener: &mut Listener<u32>, at: Path, id: u32, now: Instant) -> (Caller, Bytes) {
     let mut caller = caller(id, now);
     let induction = caller.poll(now).unwrap().to_bytes();
     assert!(listener.handle(at, induction, now).is_none());
@@ -165,7 +163,12 @@ fn a_refusal_is_repeated_for_a_second_without_a_new_decision() {
     let at = from(1, 5000);
     let (mut caller, conclusion) = conclude(&mut listener, at, 1, now);
     let request = listener.poll_request().unwrap();
-    listener.reject(request.peer, RejectReason::UNAUTHORIZED, now);
+    listener.reject(
+        request.peer,
+        request.path.local,
+        RejectReason::UNAUTHORIZED,
+        now,
+    );
     match answer(&mut listener, &mut caller, now) {
         Progress::Rejected(reason) => assert_eq!(reason, RejectReason::UNAUTHORIZED),
         other => panic!("{other:?}"),

@@ -89,7 +89,7 @@ fn finishing_waits_until_the_peer_has_played_all() {
     assert_eq!(closed, Closed::ByPeer);
     let (last, _) = world.sides[1].delivered.last().unwrap();
     assert!(last < &at, "{last:?} {at:?}");
-    assert!(at < finished_at + ms(700), "{at:?}");
+    assert!(at < finished_at + ms(950), "{at:?}");
     assert_eq!(world.sides[1].numbers(), (0..500).collect::<Vec<_>>());
 }
 

@@ -1,0 +1,148 @@
+//! ffmpeg, srt-live-transmit and GStreamer play by libsrt what ffmpeg publishes; what they get is compared with what was sent.
+
+mod support;
+
+use arcly_core::MediaKind;
+use arcly_srt::Passphrases;
+use arcly_srt::proto::crypto::Passphrase;
+use std::path::Path;
+use std::time::Duration;
+use support::clip::{encode, media_of, of};
+use support::process::{ffmpeg, output};
+use support::server::Server;
+
+const SECRET: &str = "correct-horse-battery";
+
+/// A server whose players may wait for their stream, as long as libsrt's callers wait.
+async fn patient_server(secret: Option<&str>) -> Server {
+    Server::start(|config| {
+        config.play_wait = Duration::from_secs(3);
+        if let Some(secret) = secret {
+            config.passphrases = Passphrases::all(Passphrase::new(secret).expect("long enough"));
+        }
+    })
+    .await
+}
+
+/// Publishes the clip at its own pace.
+async fn publish(path: &Path, url: &str) {
+    let path = path.to_str().expect("a path in UTF-8");
+    let arguments = ["-re", "-i", path, "-c", "copy", "-f", "mpegts", url];
+    let (ok, log) = ffmpeg(&arguments).await;
+    assert!(ok, "{log}");
+}
+
+/// Asserts that a file of a player has the media of the clip, from its start to its end.
+fn assert_whole(clip: &Path, got: &Path) {
+    let sent = media_of(std::fs::read(clip).expect("the clip"));
+    let got = media_of(std::fs::read(got).expect("what the player wrote"));
+    for kind in [MediaKind::Video, MediaKind::Audio] {
+        let (sent, got) = (of(&sent, kind), of(&got, kind));
+        assert!(sent.len() > 80);
+        let missing: Vec<_> = (0..sent.len())
+            .filter(|&at| !got.iter().any(|row| row.3 == sent[at].3))
+            .collect();
+        assert_eq!(missing, [0_usize; 0], "{kind:?} of {}", sent.len());
+        assert_eq!(got.len(), sent.len(), "{kind:?}");
+        for (index, (got, sent)) in got.iter().zip(&sent).enumerate() {
+            assert_eq!(got.3, sent.3, "{kind:?} {index}");
+            // Within one tick of 90 kHz, by which other clocks are rounded.
+            assert!((got.1 - sent.1).abs() <= 1, "{kind:?} {index}: DTS");
+            assert!((got.2 - sent.2).abs() <= 1, "{kind:?} {index}: PTS");
+        }
+    }
+}
+
+/// Publishes and plays, by what `play` does with a URL and a path.
+async fn through_the_server(
+    secret: Option<&str>,
+    parameters: &str,
+    play: impl AsyncFnOnce(&str, &Path),
+) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (clip, got) = (folder.path().join("clip.ts"), folder.path().join("got.ts"));
+    encode(&clip, "3").await;
+    let server = patient_server(secret).await;
+    let to = server.url("publish:live/clip", &format!("&linger=3{parameters}"));
+    let from = server.url("read:live/clip", parameters);
+    let publishing = async {
+        // The player asks first, to have the stream from its start on.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        publish(&clip, &to).await;
+    };
+    tokio::join!(play(&from, &got), publishing);
+    assert_whole(&clip, &got);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn srt_live_transmit_gets_every_frame() {
+    through_the_server(None, "", async |url, got| {
+        let arguments = ["-a:no", "-q", url, "file://con"];
+        let (played, log) = output("srt-live-transmit", &arguments).await;
+        assert!(!log.contains("ERROR"), "{log}");
+        std::fs::write(got, played).expect("a file");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ffmpeg_plays_every_frame() {
+    through_the_server(None, "", async |url, got| {
+        let got = got.to_str().expect("a path in UTF-8");
+        let (ok, log) = ffmpeg(&["-i", url, "-c", "copy", "-f", "mpegts", got]).await;
+        assert!(ok, "{log}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ffmpeg_plays_every_frame_in_each_key_length() {
+    for length in [16, 24, 32] {
+        let parameters = format!("&passphrase={SECRET}&pbkeylen={length}");
+        through_the_server(Some(SECRET), &parameters, async |url, got| {
+            let got = got.to_str().expect("a path in UTF-8");
+            let (ok, log) = ffmpeg(&["-i", url, "-c", "copy", "-f", "mpegts", got]).await;
+            assert!(ok, "{log}");
+        })
+        .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn gstreamer_plays_every_frame() {
+    through_the_server(None, "", async |url, got| {
+        let (uri, sink) = (format!("uri={url}"), format!("location={}", got.display()));
+        let source = ["-q", "-e", "srtsrc", &uri, "auto-reconnect=false"];
+        let arguments = [&source[..], &["!", "filesink", &sink]].concat();
+        // It takes the end of the stream for an error, and would otherwise call again.
+        output("gst-launch-1.0", &arguments).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_play_at_once_beside_their_publisher() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let clip = folder.path().join("clip.ts");
+    encode(&clip, "3").await;
+    let server = patient_server(None).await;
+    let url = server.url("read:live/clip", "");
+    let mut playing = tokio::task::JoinSet::new();
+    for number in 0..10 {
+        let (url, got) = (url.clone(), folder.path().join(format!("{number}.ts")));
+        playing.spawn(async move {
+            let (played, log) =
+                output("srt-live-transmit", &["-a:no", "-q", &url, "file://con"]).await;
+            assert!(!log.contains("ERROR"), "{log}");
+            std::fs::write(&got, played).expect("a file");
+            got
+        });
+    }
+    tokio::time::sleep(Duration::from_millis(800)).await;
+    publish(&clip, &server.url("publish:live/clip", "&linger=3")).await;
+    while let Some(got) = playing.join_next().await {
+        assert_whole(&clip, &got.expect("no panic"));
+    }
+    server.stop().await;
+}

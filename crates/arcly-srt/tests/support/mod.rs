@@ -1,0 +1,6 @@
+//! A server on a free port, real peers, and clips to send through them.
+#![allow(dead_code, reason = "each test file uses its own part")]
+
+pub(crate) mod clip;
+pub(crate) mod process;
+pub(crate) mod server;
