@@ -20,8 +20,8 @@ pub struct TsStats {
     pub malformed_pes: u64,
     /// PES packets that were dropped because of [`DemuxLimits`](crate::DemuxLimits).
     pub oversized_units: u64,
-    /// Pictures of streams without DTS that come after ones that are shown later, and more of them than the SPS promises: their DTS
-    /// exceeds their PTS. The demuxer allows for one more from then on, so that it comes right.
+    /// Pictures of streams without DTS whose DTS, which the demuxer derives, exceeds their PTS: a few where it turns out that pictures are
+    /// reordered, and those that the SPS did not promise to be. The demuxer allows for one more each time, so that it comes right.
     pub late_pictures: u64,
     /// Streams of the program that are not read: of other codecs, or past the limit on tracks. As of the PMT in force.
     pub ignored_streams: u64,

@@ -8,21 +8,19 @@ use arcly_core::codec::dts::DtsDeriver;
 /// The decoding times of one video stream.
 ///
 /// A PES packet without a DTS says that it is the PTS (ISO/IEC 13818-1 2.4.3.7), which cannot be true of all pictures where they are
-/// reordered; some encoders stamp nothing but PTS all the same. So a stream is taken at its word until its PTS show that pictures are
-/// reordered: one goes back, or steps over pictures that are still to come. From then on the DTS are derived, with the depth that
-/// the SPS promises. The first DTS ends that for good.
+/// reordered; some encoders stamp nothing but PTS all the same. So a stream is taken at its word until a PTS goes back. From then
+/// on the DTS are derived, with the depth that the SPS promises; a few pictures are late until that takes hold. Any DTS ends it
+/// for good.
 #[derive(Debug, Default)]
 pub(crate) struct DecodingTimes {
     /// There was a DTS: the stream has its own.
     stamped: bool,
     promised: Option<Reordering>,
     deriver: Option<DtsDeriver>,
-    /// The PTS have shown that pictures are reordered.
+    /// A PTS has gone back.
     reordered: bool,
     /// The last picture.
     last: Option<Times>,
-    /// The smallest step forward between PTS.
-    step: Option<i64>,
 }
 
 impl DecodingTimes {
@@ -41,24 +39,15 @@ impl DecodingTimes {
         let deriver = DtsDeriver::with_frame_rate(depth, frame_rate, RATE);
         self.deriver = Some(deriver);
         self.promised = Some(reordering);
-        self.step = frame_rate.map(|rate| (f64::from(RATE) / rate.as_f64()) as i64);
     }
 
-    /// The times of the next picture, and whether it came later than the stream promised: its DTS exceeds its PTS.
+    /// The times of the next picture, and whether it comes too late: its DTS exceeds its PTS.
     pub(crate) fn of(&mut self, times: Times) -> (Times, bool) {
         let Some(deriver) = &mut self.deriver else {
             return (times, false);
         };
         let derived = deriver.push(times.pts).dts;
-        if let Some(last) = self.last {
-            let step = times.pts - last.pts;
-            let steps_over = self.step.is_some_and(|usual| step > usual + usual / 2)
-                && self.promised.is_some_and(|promised| promised.depth > 0);
-            self.reordered |= step < 0 || steps_over;
-            if step > 0 {
-                self.step = Some(self.step.map_or(step, |usual| usual.min(step)));
-            }
-        }
+        self.reordered |= self.last.is_some_and(|last| times.pts < last.pts);
         let mut times = times;
         if self.reordered {
             times.dts = self.last.map_or(derived, |last| derived.max(last.dts));
@@ -76,14 +65,15 @@ mod tests {
     /// 30 pictures a second.
     const STEP: i64 = 3_000;
 
-    fn promising(depth: u32, frame_rate: Option<FrameRate>) -> DecodingTimes {
-        let mut decoding = DecodingTimes::default();
-        decoding.promise(Reordering { depth, frame_rate });
-        decoding
+    fn thirty(depth: u32) -> Reordering {
+        let frame_rate = FrameRate::new(30, 1, true);
+        Reordering { depth, frame_rate }
     }
 
-    fn thirty() -> Option<FrameRate> {
-        FrameRate::new(30, 1, true)
+    fn promising(depth: u32) -> DecodingTimes {
+        let mut decoding = DecodingTimes::default();
+        decoding.promise(thirty(depth));
+        decoding
     }
 
     /// The DTS of pictures that are shown at these places, in places, and how many are late.
@@ -96,43 +86,37 @@ mod tests {
             .map(|pts| decoding.of(Times { pts, dts: pts }))
             .collect();
         let late = derived.iter().filter(|(_, late)| *late).count();
-        (
-            derived.iter().map(|(times, _)| times.dts / STEP).collect(),
-            late,
-        )
+        let places = derived.iter().map(|(times, _)| times.dts / STEP);
+        (places.collect(), late)
     }
 
     #[test]
     fn without_reordering_they_are_the_pts_whatever_is_promised() {
         for depth in [0, 2] {
-            let mut decoding = promising(depth, thirty());
-            assert_eq!(places(&mut decoding, 0..20), ((0..20).collect(), 0));
+            let mut decoding = promising(depth);
+            let with_a_gap = || (0..10).chain(13..20);
+            let (dts, late) = places(&mut decoding, with_a_gap());
+            assert_eq!((dts, late), (with_a_gap().collect(), 0));
         }
     }
 
     #[test]
-    fn reordering_shows_by_the_picture_that_steps_over_others() {
-        // I P B b b, the second of the B pictures being a reference.
-        let mut decoding = promising(2, thirty());
-        let (dts, late) = places(&mut decoding, [0, 4, 2, 1, 3, 8, 6, 5, 7]);
-        assert_eq!((dts, late), (vec![0, 0, 0, 1, 2, 3, 4, 5, 6], 0));
-        // Or after a while.
-        let mut decoding = promising(1, thirty());
-        let (dts, late) = places(&mut decoding, [0, 1, 2, 5, 3, 4, 8, 6, 7]);
-        assert_eq!((dts, late), (vec![0, 1, 2, 2, 3, 4, 5, 6, 7], 0));
-    }
-
-    #[test]
-    fn without_a_frame_rate_it_shows_by_the_pts_that_goes_back() {
-        let mut decoding = promising(1, None);
+    fn from_the_pts_that_goes_back_on_they_are_derived() {
+        // I P B B
+        let mut decoding = promising(1);
         let (dts, late) = places(&mut decoding, [0, 3, 1, 2, 6, 4, 5, 9, 7, 8]);
         assert_eq!((dts, late), (vec![0, 3, 3, 3, 3, 4, 5, 6, 7, 8], 2));
+        // I P B b b after a while, the first of the B pictures being a reference.
+        let mut decoding = promising(2);
+        let shown = [0, 1, 2, 6, 4, 3, 5, 10, 8, 7, 9];
+        let (dts, late) = places(&mut decoding, shown);
+        assert_eq!((dts, late), (vec![0, 1, 2, 6, 6, 6, 6, 6, 6, 7, 8], 3));
     }
 
     #[test]
     fn a_broken_promise_is_told_and_mended() {
         let gops = (0..10).flat_map(|gop| [3, 1, 2].map(|shown| gop * 3 + shown));
-        let mut decoding = promising(0, thirty());
+        let mut decoding = promising(0);
         let (dts, late) = places(&mut decoding, std::iter::once(0).chain(gops));
         assert_eq!(late, 2);
         assert!(dts.is_sorted());
@@ -141,28 +125,22 @@ mod tests {
 
     #[test]
     fn the_first_dts_ends_the_derivation() {
-        let mut decoding = promising(2, thirty());
+        let mut decoding = promising(2);
         places(&mut decoding, [0, 4, 2]);
         decoding.stamped();
         assert_eq!(places(&mut decoding, [8]).0, [8]);
-        decoding.promise(Reordering {
-            depth: 1,
-            frame_rate: None,
-        });
+        decoding.promise(thirty(1));
         assert_eq!(places(&mut decoding, [6]).0, [6], "for good");
     }
 
     #[test]
     fn the_same_promise_again_changes_nothing() {
-        let mut decoding = promising(1, thirty());
+        let mut decoding = promising(1);
         let mut dts = Vec::new();
-        for place in [0, 3, 1, 2] {
-            decoding.promise(Reordering {
-                depth: 1,
-                frame_rate: thirty(),
-            });
+        for place in [0, 3, 1, 2, 6, 4] {
+            decoding.promise(thirty(1));
             dts.extend(places(&mut decoding, [place]).0);
         }
-        assert_eq!(dts, [0, 0, 1, 2]);
+        assert_eq!(dts, [0, 3, 3, 3, 3, 4]);
     }
 }
