@@ -3,5 +3,6 @@
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
 mod extension_uri;
+mod media;
 pub mod sdp;
 pub mod transport;

@@ -34,6 +34,24 @@ impl RtpTrack {
         })
     }
 
+    /// A track that is carried in this format, for hosts that bring streams of their own.
+    #[must_use]
+    pub const fn with_format(
+        track: TrackId,
+        kind: MediaKind,
+        codec: CodecId,
+        payload_type: u8,
+        format: PayloadFormat,
+    ) -> Self {
+        Self {
+            track,
+            kind,
+            codec,
+            payload_type,
+            format,
+        }
+    }
+
     /// What a session description says of it, without `a=control`.
     #[must_use]
     pub fn describe(&self) -> MediaDescription {

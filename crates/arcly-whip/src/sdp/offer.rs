@@ -81,13 +81,17 @@ impl OfferedCodec {
     /// For retransmissions (RFC 4588): the payload type of what is sent again.
     #[must_use]
     pub fn retransmits(&self) -> Option<u8> {
-        self.is("rtx").then(|| self.parameter("apt")?.parse().ok())?
+        self.is("rtx")
+            .then(|| self.parameter("apt")?.parse().ok())?
     }
 }
 
 /// A header extension (RFC 8285) with its number.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "an extension is a number and a URI")]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "an extension is a number and a URI"
+)]
 pub struct Extension {
     /// 1 to 14 fit in one-byte headers, which are all that we write.
     pub id: u8,

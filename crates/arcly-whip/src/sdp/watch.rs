@@ -94,7 +94,9 @@ fn notices(left: &[&WatchedTrack], watched: &[WatchedMedia]) -> Vec<String> {
         .map(|track| {
             let RtpTrack { kind, codec, .. } = &track.rtp;
             match codec {
-                CodecId::Aac => "browsers take no AAC by WebRTC: publish Opus to be heard".to_owned(),
+                CodecId::Aac => {
+                    "browsers take no AAC by WebRTC: publish Opus to be heard".to_owned()
+                }
                 _ => format!("the {kind} is {codec}, which the viewer did not ask for"),
             }
         })
@@ -141,7 +143,9 @@ fn best_codec<'a>(section: &'a OfferedMedia, track: &RtpTrack) -> Option<&'a Off
                 .filter(|codec| codec.parameter("packetization-mode") == Some("1"))
                 .rev()
                 .max_by_key(|codec| {
-                    let offered = codec.parameter("profile-level-id").and_then(|id| id.get(..2));
+                    let offered = codec
+                        .parameter("profile-level-id")
+                        .and_then(|id| id.get(..2));
                     let offered = offered.and_then(|hex| u8::from_str_radix(hex, 16).ok());
                     offered.is_some() && offered == profile
                 })
@@ -175,11 +179,17 @@ fn accept<'a>(
     // One stream of both, so that the player keeps them in step.
     let _ = write!(attributes, "a=msid:{session} {}\r\n", rtp.track);
     if media.retransmission.is_some() {
-        let _ = write!(attributes, "a=ssrc-group:FID {ssrc} {retransmission_ssrc}\r\n");
+        let _ = write!(
+            attributes,
+            "a=ssrc-group:FID {ssrc} {retransmission_ssrc}\r\n"
+        );
     }
     let _ = write!(attributes, "a=ssrc:{ssrc} cname:{session}\r\n");
     if media.retransmission.is_some() {
-        let _ = write!(attributes, "a=ssrc:{retransmission_ssrc} cname:{session}\r\n");
+        let _ = write!(
+            attributes,
+            "a=ssrc:{retransmission_ssrc} cname:{session}\r\n"
+        );
     }
     let is_accepted = |offered: &&OfferedCodec| {
         offered.payload_type == codec.payload_type
