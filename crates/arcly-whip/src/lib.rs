@@ -2,7 +2,18 @@
 
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
+mod config;
+mod driver;
 mod extension_uri;
+pub mod http;
+mod limits;
 mod media;
+mod peers;
 pub mod sdp;
+mod server;
 pub mod transport;
+
+pub use config::{IceServer, WhipConfig};
+pub use http::{WhipMethod, WhipRequest, WhipResource, WhipResponse};
+pub use limits::Limits;
+pub use server::WhipServer;

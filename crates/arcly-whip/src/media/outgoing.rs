@@ -3,7 +3,7 @@
 use super::ExtensionWriter;
 use super::history::History;
 use crate::sdp::{WatchedMedia, WatchedTrack};
-use arcly_core::rtp::RtpHeader;
+use arcly_core::rtp::{NtpTime, RtpHeader};
 use bytes::{BufMut, Bytes, BytesMut};
 
 /// Players are to show pictures as soon as they have them, and at most 500 ms later; in units of 10 ms, 12 bits each.
@@ -32,8 +32,8 @@ pub(crate) struct OutgoingTrack {
     packets: u32,
     octets: u32,
     resent: u64,
-    /// The timestamp that was sent last, and the rendition's for it.
-    last: Option<(u32, u32)>,
+    /// The timestamp that was sent last, and the wall clock at it.
+    last_sent: Option<(u32, NtpTime)>,
 }
 
 impl OutgoingTrack {
@@ -47,7 +47,7 @@ impl OutgoingTrack {
             packets: 0,
             octets: 0,
             resent: 0,
-            last: None,
+            last_sent: None,
         }
     }
 
@@ -66,9 +66,14 @@ impl OutgoingTrack {
         self.resent
     }
 
-    /// The timestamp that was sent last, and that which the rendition had for it.
-    pub(crate) const fn last_timestamps(&self) -> Option<(u32, u32)> {
-        self.last
+    /// The timestamp that was sent last, and the wall clock at it: what a sender report tells.
+    pub(crate) const fn last_sent(&self) -> Option<(u32, NtpTime)> {
+        self.last_sent
+    }
+
+    /// A frame is about to be sent with this timestamp, which is of that time.
+    pub(crate) const fn begin_frame(&mut self, timestamp: u32, at: NtpTime) {
+        self.last_sent = Some((timestamp, at));
     }
 
     /// Appends the packet as the viewer gets it, not encrypted yet. `timestamp` is the viewer's, `transport_sequence` counts all its packets.
@@ -90,7 +95,6 @@ impl OutgoingTrack {
         self.sequence = self.sequence.wrapping_add(1);
         self.packets = self.packets.wrapping_add(1);
         self.octets = self.octets.wrapping_add(payload.len() as u32);
-        self.last = Some((timestamp, rendition.timestamp));
         self.put(header, None, &payload, transport_sequence, out);
         if self.media.nack {
             self.history.push(header, payload);

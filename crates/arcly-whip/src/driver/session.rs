@@ -1,0 +1,257 @@
+//! One peer: its transport, and what it publishes or watches.
+
+use super::{Ports, Publishing, Router, Watching, now};
+use crate::transport::demux::PacketKind;
+use crate::transport::{
+    CloseReason, IceCredentials, PeerTransport, Route, Transmit, TransportError, TransportEvent,
+};
+use bytes::BytesMut;
+use std::future::pending;
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::sleep_until;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info};
+
+/// What a session is told.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// A datagram has come.
+    Datagram { route: Route, data: BytesMut },
+    /// Candidates of the peer have come.
+    Candidates {
+        candidates: Vec<String>,
+        reply: oneshot::Sender<Result<(), TransportError>>,
+    },
+    /// The peer restarts ICE; our new credentials are the reply.
+    Restart {
+        remote: IceCredentials,
+        candidates: Vec<String>,
+        reply: oneshot::Sender<Result<IceCredentials, TransportError>>,
+    },
+    /// The peer has asked for the end.
+    Close,
+}
+
+/// What a peer does.
+pub(crate) enum Media {
+    Publishing(Box<Publishing>),
+    Watching(Box<Watching>),
+}
+
+/// Why a session ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum End {
+    /// The peer asked for it.
+    Deleted,
+    /// Its transport closed.
+    Transport(CloseReason),
+    /// The stream ended, or the host ended the session.
+    Stream(&'static str),
+    /// The server winds down.
+    Shutdown,
+}
+
+/// A peer's task.
+pub(crate) struct Session {
+    pub(crate) transport: Box<dyn PeerTransport>,
+    pub(crate) media: Media,
+    pub(crate) inbox: mpsc::Receiver<Command>,
+    /// What others know the inbox by.
+    pub(crate) address: mpsc::WeakSender<Command>,
+    pub(crate) ports: Arc<Ports>,
+    pub(crate) router: Arc<Router>,
+    /// Told once media can go.
+    pub(crate) connected: Option<Box<dyn FnOnce() + Send>>,
+}
+
+impl Session {
+    /// Runs until the peer, the stream or the server ends.
+    pub(crate) async fn run(mut self, shutdown: CancellationToken) {
+        let end = self.serve(&shutdown).await;
+        self.transport.close(now());
+        self.transmit();
+        match self.media {
+            Media::Publishing(publishing) => {
+                info!(?end, "publisher gone");
+                publishing.finish().await;
+            }
+            Media::Watching(_) => info!(?end, "viewer gone"),
+        }
+    }
+
+    async fn serve(&mut self, shutdown: &CancellationToken) -> End {
+        self.transmit();
+        loop {
+            let deadline = [self.transport.poll_timeout(), self.media.deadline()];
+            let deadline = deadline.into_iter().flatten().min();
+            tokio::select! {
+                // Media first would starve what keeps the way open; it is bounded itself.
+                biased;
+                () = shutdown.cancelled() => return End::Shutdown,
+                command = self.inbox.recv() => match command {
+                    Some(command) => {
+                        if let Some(end) = self.handle(command) {
+                            return end;
+                        }
+                        // Those that have come meanwhile, up to what the batch of the socket may have brought.
+                        for _ in 0..32 {
+                            let Ok(command) = self.inbox.try_recv() else { break };
+                            if let Some(end) = self.handle(command) {
+                                return end;
+                            }
+                        }
+                    }
+                    None => return End::Deleted,
+                },
+                ended = self.media.ready() => if let Some(reason) = ended {
+                    return End::Stream(reason);
+                },
+                () = until(deadline) => self.transport.handle_timeout(now()),
+            }
+            if let Some(end) = self.drive() {
+                return end;
+            }
+        }
+    }
+
+    fn handle(&mut self, command: Command) -> Option<End> {
+        match command {
+            Command::Datagram { route, data } => self.handle_datagram(route, data),
+            Command::Candidates { candidates, reply } => {
+                let _ = reply.send(self.add_candidates(&candidates));
+            }
+            Command::Restart {
+                remote,
+                candidates,
+                reply,
+            } => {
+                let restarted = self.transport.restart_ice(now(), &remote).map(|()| {
+                    let ours = self.transport.local_credentials();
+                    if let Some(address) = self.address.upgrade() {
+                        self.router.add(ours.ufrag.clone(), address);
+                    }
+                    ours
+                });
+                let restarted =
+                    restarted.and_then(|ours| self.add_candidates(&candidates).map(|()| ours));
+                let _ = reply.send(restarted);
+            }
+            Command::Close => return Some(End::Deleted),
+        }
+        None
+    }
+
+    fn add_candidates(&mut self, candidates: &[String]) -> Result<(), TransportError> {
+        candidates
+            .iter()
+            .try_for_each(|candidate| self.transport.add_remote_candidate(candidate))
+    }
+
+    fn handle_datagram(&mut self, route: Route, data: BytesMut) {
+        let is_check = PacketKind::of(&data) == Some(PacketKind::Stun);
+        let dropped = self.transport.dropped();
+        self.transport.handle_datagram(now(), route, data);
+        // A check that was accepted proves that the peer is there.
+        if is_check && self.transport.dropped() == dropped {
+            self.learn(route);
+        }
+    }
+
+    fn learn(&self, route: Route) {
+        if let Some(address) = self.address.upgrade() {
+            self.router.learn(route, &address);
+        }
+    }
+
+    /// Passes on what the transport and the media have for each other and for the network.
+    fn drive(&mut self) -> Option<End> {
+        let mut end = None;
+        while let Some(event) = self.transport.poll_event() {
+            match event {
+                TransportEvent::Connected { profile } => {
+                    debug!(%profile, "connected");
+                    if let Some(connected) = self.connected.take() {
+                        connected();
+                    }
+                    self.media.connected();
+                }
+                TransportEvent::Rtp(packet) => self.media.handle_rtp(packet),
+                TransportEvent::Rtcp(packet) => self.media.handle_rtcp(&packet),
+                TransportEvent::Closed(reason) => end = Some(End::Transport(reason)),
+            }
+        }
+        if let Err(reason) = self.media.drive(self.transport.as_mut(), &self.ports) {
+            end = end.or(Some(End::Stream(reason)));
+        }
+        self.transmit();
+        end
+    }
+
+    fn transmit(&mut self) {
+        while let Some(Transmit { route, data }) = self.transport.poll_transmit() {
+            // Answers to our checks name nobody: they are known by the way.
+            if PacketKind::of(&data) == Some(PacketKind::Stun) {
+                self.learn(route);
+            }
+            // What does not go out now is asked for or sent again.
+            let _ = self.ports.send(route, data.len(), &data);
+        }
+    }
+}
+
+impl Media {
+    fn connected(&mut self) {
+        match self {
+            Self::Publishing(publishing) => publishing.connected(),
+            Self::Watching(watching) => watching.connected(now()),
+        }
+    }
+
+    fn handle_rtp(&mut self, packet: bytes::Bytes) {
+        if let Self::Publishing(publishing) = self {
+            publishing.handle_rtp(packet, now());
+        }
+    }
+
+    fn handle_rtcp(&mut self, packet: &[u8]) {
+        match self {
+            Self::Publishing(publishing) => publishing.handle_rtcp(packet, now()),
+            Self::Watching(watching) => watching.handle_rtcp(packet, now()),
+        }
+    }
+
+    /// Waits until there is something to drive; `Some` where it is the end.
+    async fn ready(&mut self) -> Option<&'static str> {
+        match self {
+            Self::Publishing(publishing) => publishing.ready().await,
+            Self::Watching(watching) => watching.ready().await,
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        match self {
+            Self::Publishing(publishing) => publishing.deadline(),
+            Self::Watching(watching) => watching.deadline(),
+        }
+    }
+
+    fn drive(
+        &mut self,
+        transport: &mut dyn PeerTransport,
+        ports: &Ports,
+    ) -> Result<(), &'static str> {
+        match self {
+            Self::Publishing(publishing) => publishing.drive(transport, ports, now()),
+            Self::Watching(watching) => watching.drive(transport, ports, now()),
+        }
+    }
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline.into()).await,
+        None => pending().await,
+    }
+}

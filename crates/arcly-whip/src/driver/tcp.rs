@@ -1,0 +1,121 @@
+//! Media by TCP (RFC 6544), for peers whose UDP is blocked.
+
+use super::{Command, Ports, Router};
+use crate::transport::Carrier;
+use arcly_core::TcpConnection;
+use bytes::{Buf, Bytes, BytesMut};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::mpsc;
+
+/// How many frames wait to be written to one connection; more are dropped. At 1 200 bytes each that is 600 KiB.
+const MAX_QUEUED: usize = 512;
+
+/// The longest frame that is read: no peer sends longer packets than it would by UDP.
+const MAX_FRAME_BYTES: usize = 4_096;
+
+/// Serves one connection: frames of a length and a datagram each way (RFC 4571 2). The first one has to be a check for one of our sessions.
+pub(super) async fn serve(
+    connection: TcpConnection,
+    ports: Arc<Ports>,
+    router: Arc<Router>,
+) -> io::Result<()> {
+    let TcpConnection {
+        stream,
+        peer,
+        handshake,
+        shutdown,
+        ..
+    } = connection;
+    stream.set_nodelay(true)?;
+    let (mut reader, mut writer) = stream.into_split();
+    let mut input = BytesMut::with_capacity(MAX_FRAME_BYTES);
+    let first = next_frame(&mut reader, &mut input).await?;
+    let remote = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+    let Some(session) = router.find(Carrier::Tcp, remote, &first) else {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "its first frame is no check of any session",
+        ));
+    };
+    handshake.complete();
+    let (frames, mut queued) = mpsc::channel(MAX_QUEUED);
+    ports.add_connection(remote, frames);
+    let _registered = Registered {
+        ports: &ports,
+        remote,
+    };
+    let read = async {
+        deliver(&ports, &session, remote, first);
+        loop {
+            let frame = next_frame(&mut reader, &mut input).await?;
+            deliver(&ports, &session, remote, frame);
+            if session.is_closed() {
+                return Ok(());
+            }
+        }
+    };
+    let write = async {
+        let mut batch: Vec<Bytes> = Vec::new();
+        let mut out = BytesMut::new();
+        while queued.recv_many(&mut batch, 64).await > 0 {
+            batch
+                .drain(..)
+                .for_each(|frame| out.extend_from_slice(&frame));
+            writer.write_all(&out).await?;
+            out.clear();
+        }
+        Ok(())
+    };
+    tokio::select! {
+        result = read => result,
+        result = write => result,
+        () = session.closed() => Ok(()),
+        () = shutdown.cancelled() => Ok(()),
+    }
+}
+
+fn deliver(ports: &Ports, session: &mpsc::Sender<Command>, remote: SocketAddr, data: BytesMut) {
+    if let Some(route) = ports.route(Carrier::Tcp, remote) {
+        // A full inbox loses it, as by UDP.
+        let _ = session.try_send(Command::Datagram { route, data });
+    }
+}
+
+async fn next_frame(
+    stream: &mut (impl AsyncReadExt + Unpin),
+    input: &mut BytesMut,
+) -> io::Result<BytesMut> {
+    loop {
+        if let Some(&[high, low]) = input.first_chunk() {
+            let length = usize::from(u16::from_be_bytes([high, low]));
+            if length > MAX_FRAME_BYTES {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    format!("a frame of {length} bytes, which is more than {MAX_FRAME_BYTES}"),
+                ));
+            }
+            if input.len() >= 2 + length {
+                input.advance(2);
+                return Ok(input.split_to(length));
+            }
+        }
+        if stream.read_buf(input).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+}
+
+/// Takes the connection out of the table, however it ends.
+struct Registered<'a> {
+    ports: &'a Ports,
+    remote: SocketAddr,
+}
+
+impl Drop for Registered<'_> {
+    fn drop(&mut self) {
+        self.ports.remove_connection(self.remote);
+    }
+}

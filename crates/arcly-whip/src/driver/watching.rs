@@ -1,0 +1,317 @@
+//! What a peer watches: the rendition's packets, made its own, encrypted and sent.
+
+use super::Ports;
+use crate::media::OutgoingTrack;
+use crate::sdp::WatchedMedia;
+use crate::transport::PeerTransport;
+use arcly_core::rtp::rtcp::{Nack, RtcpPacket, SenderReport, SourceDescription};
+use arcly_core::rtp::{RtpFrame, RtpPackager, RtpVariant};
+use arcly_core::{
+    MediaKind, PlaySession, Rendition, StartAt, Subscription, TimeDelta, Timestamp,
+};
+use bytes::BytesMut;
+use std::time::{Duration, Instant};
+
+/// How often sender reports are sent.
+const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How often a viewer's wish for a keyframe is passed on.
+const KEYFRAME_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How fast a viewer catches up, in bytes a second: 20 Mbit/s, which most ways take for the moment that it lasts.
+const CATCH_UP_RATE: u64 = 2_500_000;
+
+/// How much of that is sent at once.
+const CATCH_UP_BURST: Duration = Duration::from_millis(10);
+
+/// By how much pictures that a viewer catches up with are shown faster than they were made.
+const CATCH_UP_SPEED: i64 = 32;
+
+/// The most frames that are sent before the way is looked after again.
+const MAX_FRAMES: usize = 32;
+
+/// A viewer.
+pub(crate) struct Watching {
+    play: PlaySession,
+    rendition: Rendition<RtpFrame>,
+    subscription: Option<Subscription<RtpFrame>>,
+    tracks: Vec<OutgoingTrack>,
+    max_catch_up: Duration,
+    transport_sequence: u16,
+    /// While catching up: when live began for this viewer, and what may be sent when.
+    catch_up: Option<CatchUp>,
+    requests: Vec<(usize, u16)>,
+    own_ssrc_name: String,
+    next_report: Option<Instant>,
+    last_keyframe_request: Option<Instant>,
+    plain: BytesMut,
+    out: BytesMut,
+}
+
+/// The newest GOP is sent at once, and shown fast: its pictures' timestamps are squeezed together before that of the first live one.
+#[derive(Debug, Clone, Copy)]
+struct CatchUp {
+    live: Timestamp,
+    /// When as much as was sent has had its time.
+    paid_until: Instant,
+}
+
+impl CatchUp {
+    /// The time at which a frame of before is shown.
+    fn squeeze(&self, at: Timestamp) -> Timestamp {
+        let behind = self.live.since(at).raw();
+        self.live - TimeDelta::from_raw(behind / CATCH_UP_SPEED)
+    }
+}
+
+impl Watching {
+    pub(crate) fn new(
+        play: PlaySession,
+        media: Vec<WatchedMedia>,
+        max_catch_up: Duration,
+        session: u64,
+        sequence: u16,
+    ) -> Self {
+        let handle = play.handle().clone();
+        let packager = RtpPackager::new(handle.clone(), RtpVariant::default());
+        let rendition = handle.rendition(packager);
+        Self {
+            rendition,
+            play,
+            subscription: None,
+            tracks: media
+                .into_iter()
+                .map(|media| OutgoingTrack::new(media, sequence & 0x7fff))
+                .collect(),
+            max_catch_up,
+            transport_sequence: 0,
+            catch_up: None,
+            requests: Vec::new(),
+            own_ssrc_name: session.to_string(),
+            next_report: None,
+            last_keyframe_request: None,
+            plain: BytesMut::new(),
+            out: BytesMut::new(),
+        }
+    }
+
+    fn has_video(&self) -> bool {
+        self.tracks
+            .iter()
+            .any(|track| track.media().track.rtp.kind == MediaKind::Video)
+    }
+
+    /// Media can go: the viewer joins.
+    pub(super) fn connected(&mut self, now: Instant) {
+        let mut subscription = self.rendition.subscribe_from(StartAt::LatestKeyframe);
+        let backlog = subscription.backlog();
+        let first = subscription.peek_ready(1).next().map(RtpFrame::pts);
+        let is_near = backlog.to_duration().is_some_and(|backlog| backlog <= self.max_catch_up);
+        match first {
+            Some(first) if is_near && self.has_video() => {
+                self.catch_up = Some(CatchUp {
+                    live: first + backlog,
+                    paid_until: now,
+                });
+            }
+            Some(_) if is_near => {}
+            _ => {
+                subscription = self.rendition.subscribe_from(StartAt::NextKeyframe);
+                self.play.handle().request_keyframe();
+                self.last_keyframe_request = Some(now);
+            }
+        }
+        self.subscription = Some(subscription);
+        self.next_report = Some(now);
+    }
+
+    pub(super) fn handle_rtcp(&mut self, datagram: &[u8], now: Instant) {
+        for packet in arcly_core::rtp::rtcp::read(datagram) {
+            match packet {
+                Ok(RtcpPacket::Nack(nack)) => self.note_missing(&nack),
+                Ok(RtcpPacket::PictureLoss(_) | RtcpPacket::FullIntra(_)) => {
+                    let is_time = self
+                        .last_keyframe_request
+                        .is_none_or(|last| now >= last + KEYFRAME_INTERVAL);
+                    if is_time {
+                        self.last_keyframe_request = Some(now);
+                        self.play.handle().request_keyframe();
+                    }
+                }
+                Ok(_) => {}
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn note_missing(&mut self, nack: &Nack) {
+        /// What one datagram can ask for; browsers ask for far less.
+        const MAX_REQUESTS: usize = 512;
+        let mut tracks = self.tracks.iter();
+        let track = tracks.position(|track| track.media().track.ssrc == nack.media);
+        if let Some(track) = track {
+            let room = MAX_REQUESTS.saturating_sub(self.requests.len());
+            let missing = nack.sequences().take(room);
+            self.requests
+                .extend(missing.map(|sequence| (track, sequence)));
+        }
+    }
+
+    /// Waits for packets, or the end.
+    pub(super) async fn ready(&mut self) -> Option<&'static str> {
+        let Some(subscription) = &mut self.subscription else {
+            self.play.ended().await;
+            return Some("the host ended it");
+        };
+        // While catching up, the next time is a deadline.
+        let paced = self.catch_up.is_some();
+        tokio::select! {
+            () = self.play.ended() => Some("the host ended it"),
+            ready = subscription.ready(), if !paced => (!ready).then_some("the stream has ended"),
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let catch_up = self.catch_up.map(|catch_up| catch_up.paid_until);
+        [catch_up, self.next_report].into_iter().flatten().min()
+    }
+
+    pub(super) fn drive(
+        &mut self,
+        transport: &mut dyn PeerTransport,
+        ports: &Ports,
+        now: Instant,
+    ) -> Result<(), &'static str> {
+        self.resend(transport, ports);
+        for _ in 0..MAX_FRAMES {
+            if self
+                .catch_up
+                .is_some_and(|catch_up| catch_up.paid_until > now + CATCH_UP_BURST)
+            {
+                break;
+            }
+            let Some(subscription) = &mut self.subscription else {
+                break;
+            };
+            let Some(frame) = subscription.try_recv() else {
+                // All of the past is sent.
+                self.catch_up = None;
+                if subscription.end().is_some() {
+                    return Err("the stream has ended");
+                }
+                break;
+            };
+            self.send_frame(&frame, transport, ports, now);
+        }
+        if self.next_report.is_some_and(|next| next <= now) && self.report(transport, ports) {
+            self.next_report = Some(now + REPORT_INTERVAL);
+        } else if self.next_report.is_some_and(|next| next <= now) {
+            // Nothing was sent yet that could be told of.
+            self.next_report = Some(now + CATCH_UP_BURST);
+        }
+        Ok(())
+    }
+
+    fn send_frame(
+        &mut self,
+        frame: &RtpFrame,
+        transport: &mut dyn PeerTransport,
+        ports: &Ports,
+        now: Instant,
+    ) {
+        let mut tracks = self.tracks.iter_mut();
+        let track = tracks.find(|track| track.media().track.rtp.track == frame.track());
+        let (Some(track), Some(route)) = (track, transport.route()) else {
+            return;
+        };
+        let rendition = frame.first_header().timestamp;
+        let mut timestamp = rendition;
+        if let Some(catch_up) = &mut self.catch_up {
+            if frame.pts() >= catch_up.live {
+                self.catch_up = None;
+            } else if frame.kind() != MediaKind::Video {
+                // Sound cannot be squeezed; it begins with the first of live.
+                return;
+            } else {
+                let shown = catch_up.squeeze(frame.pts());
+                let clock = frame.clock();
+                timestamp = clock.timestamp(frame.track(), frame.clock_rate(), shown);
+                let cost = frame.interleaved().len() as u64 * 1_000_000 / CATCH_UP_RATE;
+                catch_up.paid_until = catch_up.paid_until.max(now) + Duration::from_micros(cost);
+            }
+        }
+        track.begin_frame(timestamp, frame.sent());
+        self.out.clear();
+        // Packets of a picture are equally long but for the last, and go out in one send.
+        let mut segment = 0;
+        for (header, payload) in frame.payloads() {
+            self.plain.clear();
+            let at = timestamp.wrapping_add(header.timestamp.wrapping_sub(rendition));
+            track.write(header, payload, at, self.transport_sequence, &mut self.plain);
+            self.transport_sequence = self.transport_sequence.wrapping_add(1);
+            let before = self.out.len();
+            if transport.protect_rtp(&self.plain, &mut self.out).is_err() {
+                return;
+            }
+            let length = self.out.len() - before;
+            if before == 0 {
+                segment = length;
+            } else if length > segment || before % segment != 0 {
+                let packet = self.out.split_off(before);
+                let _ = ports.send(route, segment, &self.out);
+                self.out = packet;
+                segment = length;
+            }
+        }
+        // What a full socket does not take is lost as on any network, and asked for again.
+        let _ = ports.send(route, segment, &self.out);
+    }
+
+    fn resend(&mut self, transport: &mut dyn PeerTransport, ports: &Ports) {
+        let Some(route) = transport.route() else {
+            return;
+        };
+        for (track, sequence) in std::mem::take(&mut self.requests) {
+            let Some(track) = self.tracks.get_mut(track) else {
+                continue;
+            };
+            self.plain.clear();
+            self.out.clear();
+            if track
+                .resend(sequence, self.transport_sequence, &mut self.plain)
+                .is_some()
+            {
+                self.transport_sequence = self.transport_sequence.wrapping_add(1);
+                if transport.protect_rtp(&self.plain, &mut self.out).is_ok() {
+                    let _ = ports.send(route, self.out.len(), &self.out);
+                }
+            }
+        }
+    }
+
+    /// Tells which time the timestamps are of (RFC 3550 6.4.1), so that the player keeps sound and pictures in step. `false` before anything
+    /// was sent.
+    fn report(&mut self, transport: &mut dyn PeerTransport, ports: &Ports) -> bool {
+        let Some(route) = transport.route() else {
+            return false;
+        };
+        let mut packet = BytesMut::new();
+        for track in &self.tracks {
+            let Some((timestamp, ntp)) = track.last_sent() else {
+                continue;
+            };
+            let ssrc = track.media().track.ssrc;
+            let (packets, octets) = track.counts();
+            SenderReport::new(ssrc, ntp, timestamp, packets, octets).write(&mut packet);
+            SourceDescription::new(ssrc, self.own_ssrc_name.clone()).write(&mut packet);
+        }
+        if packet.is_empty() {
+            return false;
+        }
+        self.out.clear();
+        if transport.protect_rtcp(&packet, &mut self.out).is_ok() {
+            let _ = ports.send(route, self.out.len(), &self.out);
+        }
+        true
+    }
+}
