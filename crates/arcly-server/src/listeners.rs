@@ -4,7 +4,7 @@ use crate::config::{Config, Listen};
 use crate::welcome::Bound;
 use arcly_stream::net::tls::TlsConfig;
 use arcly_stream::prelude::*;
-use arcly_stream::protocol::rtmp;
+use arcly_stream::protocol::{rtmp, whip};
 use std::error::Error;
 use std::net::SocketAddr;
 use tokio::net::TcpListener;
@@ -14,6 +14,7 @@ pub(crate) struct Listeners {
     pub(crate) rtmp: Vec<Box<dyn InboundProtocol>>,
     pub(crate) http: Option<TcpListener>,
     pub(crate) https: Option<TcpListener>,
+    pub(crate) webrtc: Option<WhipServer>,
     pub(crate) bound: Bound,
 }
 
@@ -40,6 +41,8 @@ impl Listeners {
         }
         let http = bind_http(config.http_listen, "HTTP", "--http-listen").await?;
         let https = bind_http(config.https_listen, "HTTPS", "--https-listen").await?;
+        let webrtc = bind_webrtc(config).await?;
+        bound.webrtc = webrtc.as_ref().and_then(WhipServer::local_addr);
         let address = |listener: &Option<TcpListener>| {
             listener.as_ref().map(TcpListener::local_addr).transpose()
         };
@@ -48,6 +51,7 @@ impl Listeners {
             rtmp,
             http,
             https,
+            webrtc,
             bound,
         })
     }
@@ -84,6 +88,23 @@ async fn bind_rtmp(
         cannot_listen(what, address, flag, cause)
     })?;
     Ok(Some(server.config(rtmp_config(config))))
+}
+
+async fn bind_webrtc(config: &Config) -> Result<Option<WhipServer>, Box<dyn Error>> {
+    let Listen::At(address) = config.webrtc_listen else {
+        return Ok(None);
+    };
+    let mut webrtc = whip::WhipConfig::new(address);
+    webrtc.public_addresses = config.webrtc_public_address.clone();
+    webrtc.play_wait = config.play_wait.0;
+    let server = WhipServer::bind(webrtc).await.map_err(|error| {
+        let cause = match &error {
+            StreamError::Io { source, .. } => Some(&**source),
+            _ => None,
+        };
+        cannot_listen("WebRTC", address, "--webrtc-listen", cause)
+    })?;
+    Ok(Some(server))
 }
 
 fn rtmp_config(config: &Config) -> rtmp::Config {

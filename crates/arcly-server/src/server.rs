@@ -36,6 +36,9 @@ pub(crate) async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
         tokens.as_ref().map(|tokens| tokens.signer.clone()),
     );
     let mut protocols = listeners.rtmp;
+    if let Some(webrtc) = &listeners.webrtc {
+        protocols.push(Box::new(webrtc.clone()));
+    }
     if listeners.http.is_some() || listeners.https.is_some() {
         let app = Arc::new(App {
             engine: engine.clone(),
@@ -54,6 +57,7 @@ pub(crate) async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
             pace: config.rtmp.clone(),
             play_wait: config.play_wait.0,
             hls_wait: config.hls.config(&config.limits).longest_wait(),
+            webrtc: listeners.webrtc,
             bound,
         });
         if let Some(listener) = listeners.http {

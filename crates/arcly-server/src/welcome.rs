@@ -11,6 +11,7 @@ pub(crate) struct Bound {
     pub(crate) rtmps: Option<SocketAddr>,
     pub(crate) http: Option<SocketAddr>,
     pub(crate) https: Option<SocketAddr>,
+    pub(crate) webrtc: Option<SocketAddr>,
 }
 
 /// The text.

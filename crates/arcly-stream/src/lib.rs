@@ -25,6 +25,7 @@
 //! | feature | brings |
 //! |---|---|
 //! | `rtmp` | [`protocol::rtmp`]: RTMP ingest |
+//! | `whip` | [`protocol::whip`]: WHIP and WHEP, WebRTC for browsers |
 //! | `ts` | [`mux::ts`]: MPEG-TS |
 //! | `fmp4` | [`mux::fmp4`]: CMAF segments and fragmented MP4 |
 //! | `hls` | [`mux::hls`]: HLS packaging |
@@ -132,6 +133,8 @@ pub mod storage {
 pub mod protocol {
     #[cfg(feature = "rtmp")]
     pub use arcly_rtmp as rtmp;
+    #[cfg(feature = "whip")]
+    pub use arcly_whip as whip;
 }
 
 /// Containers: the traits, and one module for each feature.

@@ -18,3 +18,5 @@ pub use arcly_core::{JwtAlgorithm, JwtAuthenticator, JwtClaims, JwtKey, JwtSigne
 pub use arcly_mux_hls::{HlsConfig, HlsOrigin};
 #[cfg(feature = "rtmp")]
 pub use arcly_rtmp::{RtmpPull, RtmpPush, RtmpServer};
+#[cfg(feature = "whip")]
+pub use arcly_whip::WhipServer;

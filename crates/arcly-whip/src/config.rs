@@ -56,7 +56,6 @@ impl WhipConfig {
     /// Whether we only answer checks.
     #[must_use]
     pub fn is_ice_lite(&self) -> bool {
-        self.ice_lite
-            .unwrap_or(!self.public_addresses.is_empty())
+        self.ice_lite.unwrap_or(!self.public_addresses.is_empty())
     }
 }

@@ -80,7 +80,9 @@ impl Peers {
             ..
         } = self.limits;
         if table.admitted >= max_peers {
-            return Err(Problem::busy(format!("the limit of {max_peers} peers is reached")));
+            return Err(Problem::busy(format!(
+                "the limit of {max_peers} peers is reached"
+            )));
         }
         if table.connecting >= max_connecting {
             return Err(Problem::busy(format!(

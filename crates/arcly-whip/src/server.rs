@@ -2,7 +2,9 @@
 
 use crate::driver::{Command, Media, Ports, Publishing, Router, Session, Watching};
 use crate::driver::{local_addresses, now, run_ports};
-use crate::http::{Problem, SDP, SDP_FRAGMENT, WhipMethod, WhipRequest, WhipResource, WhipResponse};
+use crate::http::{
+    Problem, SDP, SDP_FRAGMENT, WhipMethod, WhipRequest, WhipResource, WhipResponse,
+};
 use crate::peers::{Peer, PeerSlot, Peers};
 use crate::sdp::{
     LocalTransport, MAX_SDP_BYTES, Offer, Setup, TrickleFragment, WatchedTrack, accept_publisher,
@@ -10,11 +12,12 @@ use crate::sdp::{
 };
 use crate::transport::{Carrier, IceCredentials, Identity, RtcTransport, RtcTransportConfig};
 use crate::{IceServer, WhipConfig};
+use arcly_core::health::Health;
 use arcly_core::net::udp::UdpPort;
 use arcly_core::rtp::rtp_tracks;
 use arcly_core::{
-    Health, InboundProtocol, IngestContext, MediaKind, PlayRequest, PublishRequest, Result,
-    StreamError, StreamHandle, StreamKey,
+    InboundProtocol, IngestContext, MediaKind, PlayRequest, PublishRequest, Result, StreamError,
+    StreamHandle, StreamKey,
 };
 use async_trait::async_trait;
 use std::net::SocketAddr;
@@ -48,7 +51,34 @@ struct Shared {
     config: WhipConfig,
     identity: Identity,
     peers: Peers,
+    /// Ports that are bound and not served yet.
+    bound: Mutex<Option<Bound>>,
     running: Mutex<Option<Arc<Running>>>,
+}
+
+struct Bound {
+    udp: UdpPort,
+    tcp: Option<TcpListener>,
+}
+
+impl Bound {
+    async fn bind(config: &WhipConfig) -> Result<Self> {
+        let udp = UdpPort::bind(config.udp)?;
+        let tcp = match config.tcp {
+            Some(address) => {
+                // The same port as UDP, where the system chose that.
+                let address = match address.port() {
+                    0 => SocketAddr::new(address.ip(), udp.local_addr().port()),
+                    _ => address,
+                };
+                let listener = TcpListener::bind(address).await;
+                let io = |error| StreamError::io(format!("binding TCP {address}"), error);
+                Some(listener.map_err(io)?)
+            }
+            None => None,
+        };
+        Ok(Self { udp, tcp })
+    }
 }
 
 /// What there is while it is served.
@@ -63,7 +93,35 @@ struct Running {
 }
 
 impl WhipServer {
-    /// A server with a certificate of its own.
+    /// A server with a certificate of its own, whose ports are bound; they are served, once, by [`serve`](InboundProtocol::serve). Must be called on a
+    /// tokio runtime.
+    ///
+    /// # Errors
+    /// [`StreamError::Io`] where a port cannot be had.
+    pub async fn bind(config: WhipConfig) -> Result<Self> {
+        let bound = Bound::bind(&config).await?;
+        let server = Self::new(config)?;
+        *server
+            .shared
+            .bound
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(bound);
+        Ok(server)
+    }
+
+    /// The address that UDP is bound to; `None` before [`bind`](Self::bind) and once it is served no longer.
+    #[must_use]
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        let bound = self
+            .shared
+            .bound
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let bound = bound.as_ref().map(|bound| bound.udp.local_addr());
+        bound.or_else(|| Some(self.running()?.ports.udp().local_addr()))
+    }
+
+    /// A server with a certificate of its own, which binds its ports when it is served.
     ///
     /// # Errors
     /// Where there is no randomness to make one.
@@ -76,6 +134,7 @@ impl WhipServer {
                 peers: Peers::new(config.limits.clone()),
                 config,
                 identity,
+                bound: Mutex::default(),
                 running: Mutex::default(),
             }),
         })
@@ -141,11 +200,7 @@ impl WhipServer {
     }
 
     /// `POST …/whip`.
-    async fn publish(
-        &self,
-        request: WhipRequest,
-        key: StreamKey,
-    ) -> Result<WhipResponse, Problem> {
+    async fn publish(&self, request: WhipRequest, key: StreamKey) -> Result<WhipResponse, Problem> {
         let (offer, slot, running) = self.open(&request)?;
         let local = self.local_transport(&running);
         let (media, answer) = accept_publisher(&offer, &local, slot.number())?;
@@ -176,8 +231,7 @@ impl WhipServer {
             .ok_or_else(|| Problem::new(501, "Not implemented", "this host does not play"))?;
         let session = playback.open_play(play).await?;
         let tracks = watched_tracks(session.handle(), &offer, &slot).await;
-        let (media, mut notices, answer) =
-            accept_viewer(&offer, &tracks, &local, slot.number())?;
+        let (media, mut notices, answer) = accept_viewer(&offer, &tracks, &local, slot.number())?;
         if has_b_frames(session.handle()) {
             notices.push(
                 "the video has B-frames, which browsers show unevenly by WebRTC: publish without them"
@@ -190,6 +244,7 @@ impl WhipServer {
             self.shared.config.limits.max_catch_up,
             slot.number(),
             slot.random_u32() as u16,
+            now(),
         );
         let media = Media::Watching(Box::new(watching));
         let mut response = self.start(&request, &running, slot, &offer, &local, media)?;
@@ -316,9 +371,7 @@ impl WhipServer {
             }
         }
         match fragment.ice {
-            Some(remote) if restarts => {
-                self.restart(&peer, remote, fragment.candidates).await
-            }
+            Some(remote) if restarts => self.restart(&peer, remote, fragment.candidates).await,
             _ => {
                 let (reply, answer) = oneshot::channel();
                 let candidates = fragment.candidates;
@@ -373,11 +426,7 @@ impl WhipServer {
 }
 
 /// Has a session do something, and waits for what becomes of it.
-async fn ask<T>(
-    peer: &Peer,
-    command: Command,
-    answer: oneshot::Receiver<T>,
-) -> Result<T, Problem> {
+async fn ask<T>(peer: &Peer, command: Command, answer: oneshot::Receiver<T>) -> Result<T, Problem> {
     let sent = peer.inbox().send(command).await;
     sent.map_err(|_| Problem::no_such_session())?;
     answer.await.map_err(|_| Problem::no_such_session())
@@ -485,19 +534,15 @@ impl InboundProtocol for WhipServer {
 
     async fn serve(&self, ctx: IngestContext, shutdown: CancellationToken) -> Result<()> {
         let config = &self.shared.config;
-        let udp = UdpPort::bind(config.udp)?;
-        let listener = match config.tcp {
-            Some(address) => {
-                // The same port as UDP, where the system chose that.
-                let address = match address.port() {
-                    0 => SocketAddr::new(address.ip(), udp.local_addr().port()),
-                    _ => address,
-                };
-                let listener = TcpListener::bind(address).await;
-                let io = |error| StreamError::io(format!("binding TCP {address}"), error);
-                Some(listener.map_err(io)?)
-            }
-            None => None,
+        let bound = self
+            .shared
+            .bound
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let Bound { udp, tcp: listener } = match bound {
+            Some(bound) => bound,
+            None => Bound::bind(config).await?,
         };
         let tcp = listener
             .as_ref()

@@ -13,6 +13,8 @@ use std::path::PathBuf;
 pub(super) struct File {
     pub(super) rtmp_listen: Option<Listen>,
     pub(super) rtmps_listen: Option<Listen>,
+    pub(super) webrtc_listen: Option<Listen>,
+    pub(super) webrtc_public_address: Option<Vec<std::net::IpAddr>>,
     pub(super) http_listen: Option<Listen>,
     pub(super) https_listen: Option<Listen>,
     pub(super) tls_cert: Option<PathBuf>,

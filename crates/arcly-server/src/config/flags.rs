@@ -35,6 +35,19 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "ADDR", env = "ARCLY_HTTPS_LISTEN")]
     pub(super) https_listen: Option<Listen>,
 
+    /// Where media by WebRTC comes and goes, UDP and TCP, or "off" [default: 0.0.0.0:8189]
+    #[arg(long, value_name = "ADDR", env = "ARCLY_WEBRTC_LISTEN")]
+    pub(super) webrtc_listen: Option<Listen>,
+
+    /// An address by which WebRTC peers reach this host, where that is not its interfaces' own; can be given several times
+    #[arg(
+        long,
+        value_name = "IP",
+        env = "ARCLY_WEBRTC_PUBLIC_ADDRESS",
+        value_delimiter = ','
+    )]
+    pub(super) webrtc_public_address: Option<Vec<std::net::IpAddr>>,
+
     /// The TLS certificate with its chain, in PEM; read again when it changes, and on SIGHUP
     #[arg(long, value_name = "FILE", env = "ARCLY_TLS_CERT")]
     pub(super) tls_cert: Option<PathBuf>,

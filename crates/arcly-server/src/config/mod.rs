@@ -22,6 +22,7 @@ pub(crate) use value::{Listen, OnTakeover, Pause, RecordFormat, Secret, Span};
 use file::File;
 use serde::Serialize;
 use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -38,6 +39,9 @@ pub(crate) struct Config {
     pub(crate) rtmps_listen: Listen,
     pub(crate) http_listen: Listen,
     pub(crate) https_listen: Listen,
+    pub(crate) webrtc_listen: Listen,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) webrtc_public_address: Vec<IpAddr>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) tls_cert: Option<PathBuf>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -117,6 +121,14 @@ impl Config {
                 .unwrap_or(with_tls(8443)),
             tls_cert,
             tls_key,
+            webrtc_listen: flags
+                .webrtc_listen
+                .or(file.webrtc_listen)
+                .unwrap_or(Listen::any(8189)),
+            webrtc_public_address: flags
+                .webrtc_public_address
+                .or(file.webrtc_public_address)
+                .unwrap_or_default(),
             rtmp_listen: flags
                 .rtmp_listen
                 .or(file.rtmp_listen)

@@ -9,6 +9,7 @@ mod page;
 mod response_body;
 mod status;
 mod viewers;
+mod webrtc;
 mod write_timeout;
 
 pub(crate) use access::Access;
@@ -21,7 +22,7 @@ use crate::metrics::{Exposition, Metrics};
 use crate::relay::Relays;
 use crate::welcome::Bound;
 use arcly_stream::mux::hls::HlsOrigin;
-use arcly_stream::prelude::Engine;
+use arcly_stream::prelude::{Engine, WhipServer};
 use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, header};
@@ -47,6 +48,7 @@ pub(crate) struct App {
     pub(crate) play_wait: Duration,
     /// How long HLS has requests wait at most, for what is to come.
     pub(crate) hls_wait: Duration,
+    pub(crate) webrtc: Option<WhipServer>,
     pub(crate) bound: Bound,
 }
 
@@ -58,7 +60,11 @@ fn router(app: AppState) -> Router {
         .route("/{app}/{file}", get(flv::serve).options(hls::preflight))
         .route(
             "/{app}/{stream}/{*resource}",
-            get(hls::serve).options(hls::preflight),
+            get(hls::serve)
+                .post(webrtc::serve)
+                .patch(webrtc::serve)
+                .delete(webrtc::serve)
+                .options(webrtc::preflight),
         )
         .layer(from_fn(hls::allow_any_origin));
     Router::new()

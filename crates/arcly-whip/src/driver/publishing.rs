@@ -5,9 +5,7 @@ use crate::media::{ArrivalLog, ExtensionReader, NackGenerator};
 use crate::sdp::{PublishedCodec, PublishedMedia};
 use crate::transport::PeerTransport;
 use arcly_core::rtp::rtcp::{Nack, RtcpPacket};
-use arcly_core::rtp::{
-    IngestConfig, IngestEvent, IngestTrack, RtcpSource, RtpHeader, RtpIngest, RtpPacket,
-};
+use arcly_core::rtp::{IngestConfig, IngestEvent, IngestTrack, RtpHeader, RtpIngest, RtpPacket};
 use arcly_core::{MediaKind, PublishSession, TrackId};
 use bytes::{BufMut, Bytes, BytesMut};
 use std::collections::HashMap;
@@ -91,7 +89,7 @@ impl Publishing {
         }
     }
 
-    pub(super) fn connected(&mut self) {
+    pub(super) fn connected(&self) {
         debug!(stream = %self.session.key(), "the publisher is connected");
     }
 
@@ -118,11 +116,7 @@ impl Publishing {
                 if let Some((index, original)) = self.restore(&packet, media, codec, layer) {
                     self.count_arrival(index, &packet.header, extensions, at);
                     let sequence = u16::from_be_bytes(
-                        packet
-                            .payload
-                            .first_chunk()
-                            .copied()
-                            .unwrap_or_default(),
+                        packet.payload.first_chunk().copied().unwrap_or_default(),
                     );
                     self.take(index, sequence, original, at);
                 }
@@ -278,9 +272,8 @@ impl Publishing {
             ..
         } = negotiated.codecs.get(codec)?;
         let nack = nack.then(|| NackGenerator::new(ROUND_TRIP));
-        let same = |track: &Track| {
-            track.media == media && track.codec == codec && track.layer == layer
-        };
+        let same =
+            |track: &Track| track.media == media && track.codec == codec && track.layer == layer;
         if let Some(index) = self.tracks.iter().position(same) {
             let track = self.tracks.get_mut(index)?;
             track.ssrc = ssrc;
@@ -336,12 +329,8 @@ impl Publishing {
                     .iter()
                     .position(|track| track.ssrc == report.ssrc);
                 if let Some(index) = index {
-                    self.ingest.handle_sender_report(
-                        index,
-                        report.ntp,
-                        report.rtp_timestamp,
-                        at,
-                    );
+                    self.ingest
+                        .handle_sender_report(index, report.ntp, report.rtp_timestamp, at);
                 }
             }
         }
@@ -364,7 +353,9 @@ impl Publishing {
             .tracks
             .iter()
             .filter_map(|track| track.nack.as_ref()?.next_request());
-        let wanted = self.last_keyframe_request.filter(|_| !self.keyframes_wanted.is_empty());
+        let wanted = self
+            .last_keyframe_request
+            .filter(|_| !self.keyframes_wanted.is_empty());
         nacks
             .chain(self.ingest.next_timeout())
             .chain(self.arrivals.due())
@@ -390,10 +381,10 @@ impl Publishing {
                         return Err("the session was ended");
                     }
                 }
-                IngestEvent::KeyframeWanted { index } => {
-                    if !self.keyframes_wanted.contains(&index) {
-                        self.keyframes_wanted.push(index);
-                    }
+                IngestEvent::KeyframeWanted { index }
+                    if !self.keyframes_wanted.contains(&index) =>
+                {
+                    self.keyframes_wanted.push(index);
                 }
                 _ => {}
             }
@@ -474,7 +465,7 @@ impl Publishing {
 
     /// Ends the publish.
     pub(super) async fn finish(mut self) {
-        self.ingest.finish(self.start.elapsed());
+        self.ingest.finish(self.elapsed(super::now()));
         while let Some(event) = self.ingest.poll_event() {
             if let IngestEvent::Frame(frame) = event
                 && self.session.publish_frame(frame).is_err()

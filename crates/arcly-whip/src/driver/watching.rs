@@ -4,10 +4,10 @@ use super::Ports;
 use crate::media::OutgoingTrack;
 use crate::sdp::WatchedMedia;
 use crate::transport::PeerTransport;
-use arcly_core::rtp::rtcp::{Nack, RtcpPacket, SenderReport, SourceDescription};
+use arcly_core::rtp::rtcp::{Nack, RtcpPacket, SourceDescription};
 use arcly_core::rtp::{RtpFrame, RtpPackager, RtpVariant};
 use arcly_core::{
-    MediaKind, PlaySession, Rendition, StartAt, Subscription, TimeDelta, Timestamp,
+    MediaKind, PlaySession, Rendition, RenditionSubscription, StartAt, TimeDelta, Timestamp,
 };
 use bytes::BytesMut;
 use std::time::{Duration, Instant};
@@ -34,7 +34,7 @@ const MAX_FRAMES: usize = 32;
 pub(crate) struct Watching {
     play: PlaySession,
     rendition: Rendition<RtpFrame>,
-    subscription: Option<Subscription<RtpFrame>>,
+    subscription: Option<RenditionSubscription<RtpFrame>>,
     tracks: Vec<OutgoingTrack>,
     max_catch_up: Duration,
     transport_sequence: u16,
@@ -42,6 +42,7 @@ pub(crate) struct Watching {
     catch_up: Option<CatchUp>,
     requests: Vec<(usize, u16)>,
     own_ssrc_name: String,
+    start: Instant,
     next_report: Option<Instant>,
     last_keyframe_request: Option<Instant>,
     plain: BytesMut,
@@ -71,6 +72,7 @@ impl Watching {
         max_catch_up: Duration,
         session: u64,
         sequence: u16,
+        now: Instant,
     ) -> Self {
         let handle = play.handle().clone();
         let packager = RtpPackager::new(handle.clone(), RtpVariant::default());
@@ -88,6 +90,7 @@ impl Watching {
             catch_up: None,
             requests: Vec::new(),
             own_ssrc_name: session.to_string(),
+            start: now,
             next_report: None,
             last_keyframe_request: None,
             plain: BytesMut::new(),
@@ -106,7 +109,9 @@ impl Watching {
         let mut subscription = self.rendition.subscribe_from(StartAt::LatestKeyframe);
         let backlog = subscription.backlog();
         let first = subscription.peek_ready(1).next().map(RtpFrame::pts);
-        let is_near = backlog.to_duration().is_some_and(|backlog| backlog <= self.max_catch_up);
+        let is_near = backlog
+            .to_duration()
+            .is_some_and(|backlog| backlog <= self.max_catch_up);
         match first {
             Some(first) if is_near && self.has_video() => {
                 self.catch_up = Some(CatchUp {
@@ -203,7 +208,7 @@ impl Watching {
             };
             self.send_frame(&frame, transport, ports, now);
         }
-        if self.next_report.is_some_and(|next| next <= now) && self.report(transport, ports) {
+        if self.next_report.is_some_and(|next| next <= now) && self.report(transport, ports, now) {
             self.next_report = Some(now + REPORT_INTERVAL);
         } else if self.next_report.is_some_and(|next| next <= now) {
             // Nothing was sent yet that could be told of.
@@ -240,14 +245,19 @@ impl Watching {
                 catch_up.paid_until = catch_up.paid_until.max(now) + Duration::from_micros(cost);
             }
         }
-        track.begin_frame(timestamp, frame.sent());
         self.out.clear();
         // Packets of a picture are equally long but for the last, and go out in one send.
         let mut segment = 0;
         for (header, payload) in frame.payloads() {
             self.plain.clear();
             let at = timestamp.wrapping_add(header.timestamp.wrapping_sub(rendition));
-            track.write(header, payload, at, self.transport_sequence, &mut self.plain);
+            track.write(
+                header,
+                payload,
+                at,
+                self.transport_sequence,
+                &mut self.plain,
+            );
             self.transport_sequence = self.transport_sequence.wrapping_add(1);
             let before = self.out.len();
             if transport.protect_rtp(&self.plain, &mut self.out).is_err() {
@@ -256,7 +266,7 @@ impl Watching {
             let length = self.out.len() - before;
             if before == 0 {
                 segment = length;
-            } else if length > segment || before % segment != 0 {
+            } else if length > segment || !before.is_multiple_of(segment) {
                 let packet = self.out.split_off(before);
                 let _ = ports.send(route, segment, &self.out);
                 self.out = packet;
@@ -265,6 +275,9 @@ impl Watching {
         }
         // What a full socket does not take is lost as on any network, and asked for again.
         let _ = ports.send(route, segment, &self.out);
+        let elapsed = now.saturating_duration_since(self.start);
+        let (packets, octets) = (frame.packet_count(), frame.payload_bytes());
+        track.frame_sent(packets, octets, frame.sent(), timestamp, elapsed);
     }
 
     fn resend(&mut self, transport: &mut dyn PeerTransport, ports: &Ports) {
@@ -291,18 +304,18 @@ impl Watching {
 
     /// Tells which time the timestamps are of (RFC 3550 6.4.1), so that the player keeps sound and pictures in step. `false` before anything
     /// was sent.
-    fn report(&mut self, transport: &mut dyn PeerTransport, ports: &Ports) -> bool {
+    fn report(&mut self, transport: &mut dyn PeerTransport, ports: &Ports, now: Instant) -> bool {
+        let elapsed = now.saturating_duration_since(self.start);
         let Some(route) = transport.route() else {
             return false;
         };
         let mut packet = BytesMut::new();
         for track in &self.tracks {
-            let Some((timestamp, ntp)) = track.last_sent() else {
+            let Some(report) = track.report(elapsed) else {
                 continue;
             };
-            let ssrc = track.media().track.ssrc;
-            let (packets, octets) = track.counts();
-            SenderReport::new(ssrc, ntp, timestamp, packets, octets).write(&mut packet);
+            report.write(&mut packet);
+            let ssrc = report.ssrc;
             SourceDescription::new(ssrc, self.own_ssrc_name.clone()).write(&mut packet);
         }
         if packet.is_empty() {

@@ -92,7 +92,9 @@ fn write_json_string(out: &mut String, text: &str) {
 impl From<SdpError> for Problem {
     fn from(error: SdpError) -> Self {
         match &error {
-            SdpError::Unacceptable(_) => Self::new(422, "Nothing acceptable is offered", error.to_string()),
+            SdpError::Unacceptable(_) => {
+                Self::new(422, "Nothing acceptable is offered", error.to_string())
+            }
             _ => Self::new(400, "The description cannot be used", error.to_string()),
         }
     }
@@ -136,7 +138,10 @@ mod tests {
     #[test]
     fn a_problem_is_json_whatever_is_in_it() {
         let response = Problem::new(400, "Bad", "a \"quote\", a \\ and a \n").into_response();
-        assert_eq!(response.header("content-type"), Some("application/problem+json"));
+        assert_eq!(
+            response.header("content-type"),
+            Some("application/problem+json")
+        );
         assert_eq!(
             response.body,
             r#"{"type":"about:blank","title":"Bad","status":400,"detail":"a \"quote\", a \\ and a \u000a"}"#

@@ -48,7 +48,10 @@ impl WhipResponse {
     pub(crate) fn options() -> Self {
         Self::new(204)
             .with("allow", "OPTIONS, POST, PATCH, DELETE")
-            .with("access-control-allow-methods", "OPTIONS, POST, PATCH, DELETE")
+            .with(
+                "access-control-allow-methods",
+                "OPTIONS, POST, PATCH, DELETE",
+            )
             .with(
                 "access-control-allow-headers",
                 "Authorization, Content-Type, If-Match",

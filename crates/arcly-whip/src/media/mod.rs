@@ -9,4 +9,4 @@ mod outgoing;
 pub(crate) use arrival::ArrivalLog;
 pub(crate) use extensions::{ExtensionReader, ExtensionWriter};
 pub(crate) use nack::NackGenerator;
-pub(crate) use outgoing::{OutgoingTrack, Resend};
+pub(crate) use outgoing::OutgoingTrack;

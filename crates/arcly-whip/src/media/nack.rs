@@ -31,7 +31,6 @@ pub(crate) struct NackGenerator {
     highest: Option<i64>,
     missing: BTreeMap<i64, Missing>,
     interval: Duration,
-    requested: u64,
 }
 
 impl NackGenerator {
@@ -41,7 +40,6 @@ impl NackGenerator {
             highest: None,
             missing: BTreeMap::new(),
             interval: round_trip.max(MIN_INTERVAL),
-            requested: 0,
         }
     }
 
@@ -79,7 +77,6 @@ impl NackGenerator {
     /// Appends the sequence numbers that are to be asked for now, in order.
     pub(crate) fn requests(&mut self, now: Duration, sequences: &mut Vec<u16>) {
         let interval = self.interval;
-        let before = sequences.len();
         self.missing.retain(|number, missing| {
             if missing.next > now {
                 return true;
@@ -92,17 +89,11 @@ impl NackGenerator {
             sequences.push(*number as u16);
             true
         });
-        self.requested += (sequences.len() - before) as u64;
     }
 
     /// When [`requests`](Self::requests) has something next.
     pub(crate) fn next_request(&self) -> Option<Duration> {
         self.missing.values().map(|missing| missing.next).min()
-    }
-
-    /// How many packets were asked for, those asked for again counted again.
-    pub(crate) const fn requested(&self) -> u64 {
-        self.requested
     }
 
     fn start_over(&mut self, sequence: u16) {
@@ -144,7 +135,6 @@ mod tests {
         nack.on_packet(65_535, ms(61));
         nack.on_packet(1, ms(61));
         assert_eq!(nack.next_request(), None);
-        assert_eq!(nack.requested(), 5);
     }
 
     #[test]

@@ -3,8 +3,10 @@
 use super::ExtensionWriter;
 use super::history::History;
 use crate::sdp::{WatchedMedia, WatchedTrack};
-use arcly_core::rtp::{NtpTime, RtpHeader};
+use arcly_core::rtp::rtcp::SenderReport;
+use arcly_core::rtp::{NtpTime, RtpHeader, SenderStats};
 use bytes::{BufMut, Bytes, BytesMut};
+use std::time::Duration;
 
 /// Players are to show pictures as soon as they have them, and at most 500 ms later; in units of 10 ms, 12 bits each.
 const PLAYOUT_DELAY: [u8; 3] = [0, 0, 50];
@@ -28,12 +30,9 @@ pub(crate) struct OutgoingTrack {
     sequence: u16,
     retransmission_sequence: u16,
     history: History,
-    /// Packets and bytes of payload, for sender reports.
+    /// Packets, resent ones left out.
     packets: u32,
-    octets: u32,
-    resent: u64,
-    /// The timestamp that was sent last, and the wall clock at it.
-    last_sent: Option<(u32, NtpTime)>,
+    stats: SenderStats,
 }
 
 impl OutgoingTrack {
@@ -45,9 +44,7 @@ impl OutgoingTrack {
             retransmission_sequence: sequence,
             history: History::default(),
             packets: 0,
-            octets: 0,
-            resent: 0,
-            last_sent: None,
+            stats: SenderStats::new(),
         }
     }
 
@@ -56,24 +53,22 @@ impl OutgoingTrack {
         &self.media
     }
 
-    /// Packets and bytes of payload that were sent, resent ones left out.
-    pub(crate) const fn counts(&self) -> (u32, u32) {
-        (self.packets, self.octets)
+    /// A frame was sent: so many packets of this timestamp, which is of that time on the wall clock.
+    pub(crate) const fn frame_sent(
+        &mut self,
+        packets: u32,
+        octets: usize,
+        at: NtpTime,
+        timestamp: u32,
+        now: Duration,
+    ) {
+        self.stats.on_sent(packets, octets, at, timestamp, now);
     }
 
-    /// How many packets were sent again.
-    pub(crate) const fn resent(&self) -> u64 {
-        self.resent
-    }
-
-    /// The timestamp that was sent last, and the wall clock at it: what a sender report tells.
-    pub(crate) const fn last_sent(&self) -> Option<(u32, NtpTime)> {
-        self.last_sent
-    }
-
-    /// A frame is about to be sent with this timestamp, which is of that time.
-    pub(crate) const fn begin_frame(&mut self, timestamp: u32, at: NtpTime) {
-        self.last_sent = Some((timestamp, at));
+    /// What the viewer is to be told, every few seconds; `None` until something was sent.
+    pub(crate) fn report(&self, now: Duration) -> Option<SenderReport> {
+        let WatchedTrack { ssrc, rtp, .. } = &self.media.track;
+        self.stats.report(*ssrc, rtp.format.clock_rate(), now)
     }
 
     /// Appends the packet as the viewer gets it, not encrypted yet. `timestamp` is the viewer's, `transport_sequence` counts all its packets.
@@ -94,7 +89,6 @@ impl OutgoingTrack {
         };
         self.sequence = self.sequence.wrapping_add(1);
         self.packets = self.packets.wrapping_add(1);
-        self.octets = self.octets.wrapping_add(payload.len() as u32);
         self.put(header, None, &payload, transport_sequence, out);
         if self.media.nack {
             self.history.push(header, payload);
@@ -109,7 +103,6 @@ impl OutgoingTrack {
         out: &mut BytesMut,
     ) -> Option<Resend> {
         let (header, payload) = self.history.resend(sequence)?;
-        self.resent += 1;
         let Some(payload_type) = self.media.retransmission else {
             self.put(header, None, &payload, transport_sequence, out);
             return Some(Resend::Same);
@@ -235,7 +228,6 @@ mod tests {
             assert_eq!(extensions.get(Some(3)), Some(&500_u16.to_be_bytes()[..]));
             assert_eq!(extensions.get(Some(6)), Some(&PLAYOUT_DELAY[..]));
         }
-        assert_eq!(track.counts(), (2, 6));
     }
 
     #[test]

@@ -13,7 +13,7 @@ mod watch;
 pub use answer::{Answer, LocalTransport};
 pub use fragment::TrickleFragment;
 pub use offer::{Direction, Extension, Offer, OfferedCodec, OfferedMedia, Setup};
-pub use publish::{PublishedMedia, accept_publisher};
+pub use publish::{PublishedCodec, PublishedMedia, accept_publisher};
 pub use watch::{WatchedMedia, WatchedTrack, accept_viewer};
 
 /// The longest description that is read, in bytes. Browsers write 5 to 15 KiB.

@@ -1,0 +1,95 @@
+//! WHIP and WHEP: `POST /<app>/<stream>/whip` and `…/whep`, and the sessions below.
+
+use super::access::credentials;
+use super::listener::Peer;
+use super::status::not_found;
+use super::{AppState, hls};
+use arcly_stream::prelude::*;
+use arcly_stream::protocol::whip::sdp::MAX_SDP_BYTES;
+use arcly_stream::protocol::whip::{WhipMethod, WhipRequest, WhipResource, WhipResponse};
+use axum::Extension;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+
+/// `POST`, `PATCH` and `DELETE /<app>/<stream>/…`.
+pub(super) async fn serve(
+    State(app): State<AppState>,
+    Path((name, stream, resource)): Path<(String, String, String)>,
+    Extension(Peer(peer)): Extension<Peer>,
+    request: Request,
+) -> Response {
+    let (head, body) = request.into_parts();
+    let method = match head.method {
+        Method::POST => WhipMethod::Post,
+        Method::PATCH => WhipMethod::Patch,
+        Method::DELETE => WhipMethod::Delete,
+        _ => return StatusCode::METHOD_NOT_ALLOWED.into_response(),
+    };
+    let resource = whip_resource(StreamKey::new(name, stream), &resource);
+    let (Some(server), Some(resource)) = (&app.webrtc, resource) else {
+        return not_found().await.into_response();
+    };
+    let text = |name| {
+        let value: Option<&HeaderValue> = head.headers.get(name);
+        value
+            .and_then(|value| value.to_str().ok())
+            .map(str::to_owned)
+    };
+    let mut whip = WhipRequest::new(method, resource);
+    whip.content_type = text(header::CONTENT_TYPE);
+    whip.if_match = text(header::IF_MATCH);
+    whip.credentials = credentials(&head.uri, &head.headers);
+    whip.peer = Some(peer);
+    whip.endpoint = head.uri.path().trim_end_matches('/').to_owned();
+    // One byte more is enough to see that it is too long.
+    let body = to_bytes(body, MAX_SDP_BYTES + 1).await;
+    let Ok(body) = body else {
+        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    };
+    whip.body = body;
+    respond(server.handle(whip).await)
+}
+
+/// `OPTIONS /<app>/<stream>/…`, which HLS has below the same path.
+pub(super) async fn preflight(
+    State(app): State<AppState>,
+    Path((name, stream, resource)): Path<(String, String, String)>,
+) -> Response {
+    match (
+        &app.webrtc,
+        whip_resource(StreamKey::new(name, stream), &resource),
+    ) {
+        (Some(server), Some(resource)) => {
+            let request = WhipRequest::new(WhipMethod::Options, resource);
+            respond(server.handle(request).await)
+        }
+        _ => hls::preflight().await.into_response(),
+    }
+}
+
+/// What a path below a stream's stands for; `None` where it is not of WebRTC.
+fn whip_resource(key: StreamKey, resource: &str) -> Option<WhipResource> {
+    match resource.trim_end_matches('/').split_once('/') {
+        None if resource == "whip" => Some(WhipResource::Publish(key)),
+        None if resource == "whep" => Some(WhipResource::Play(key)),
+        Some(("whip" | "whep", session)) if !session.is_empty() => {
+            Some(WhipResource::Session(session.to_owned()))
+        }
+        _ => None,
+    }
+}
+
+fn respond(response: WhipResponse) -> Response {
+    let mut http = Response::new(Body::from(response.body));
+    *http.status_mut() =
+        StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    for (name, value) in response.headers {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            http.headers_mut()
+                .append(HeaderName::from_static(name), value);
+        }
+    }
+    http
+}
