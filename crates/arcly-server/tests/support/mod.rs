@@ -21,6 +21,8 @@ pub(crate) fn arcly() -> Command {
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("ARCLY_")) {
         command.env_remove(name);
     }
+    // Tests run side by side: each server on ports of its own.
+    command.env("ARCLY_WEBRTC_LISTEN", "127.0.0.1:0");
     command
 }
 

@@ -50,6 +50,8 @@ impl Page {
                     "--disable-background-networking",
                     "--disable-component-update",
                     "--disable-sync",
+                    "--use-fake-device-for-media-stream",
+                    "--use-fake-ui-for-media-stream",
                     "--remote-debugging-port=0",
                 ])
                 .arg(format!("--user-data-dir={}", profile.path().display()))
