@@ -5,6 +5,7 @@ use super::{
     MediaType, Origin, SessionDescription,
 };
 use crate::{Result, RtpError};
+use std::borrow::Cow;
 
 const WHAT: &str = "session description";
 
@@ -32,7 +33,13 @@ impl SessionDescription {
                 max: MAX_SDP_BYTES,
             });
         }
+        // What is no text would be written as spaces, and so it is read as these.
         let text = String::from_utf8_lossy(description);
+        let is_unfit = |c: char| c.is_control() && !matches!(c, '\r' | '\n');
+        let text = match text.contains(is_unfit) {
+            true => Cow::Owned(text.replace(is_unfit, " ")),
+            false => text,
+        };
         let mut session = Self::default();
         let mut sections: Vec<Section> = Vec::new();
         let mut is_description = false;

@@ -123,6 +123,13 @@ fn parameters_are_found_however_they_are_written() {
     assert_eq!(opus, Some(PayloadFormat::Opus { channels: 1 }));
 }
 
+/// Found by fuzzing: a name that ends in what is written as spaces would be another one when it is read again.
+#[test]
+fn control_characters_are_spaces() {
+    let session = SessionDescription::parse(b"v=0\r\na=control\x01:track\x7f1\r\n").unwrap();
+    assert_eq!(session.control.as_deref(), Some("track 1"));
+}
+
 #[test]
 fn without_a_line_of_sdp_it_is_none() {
     for bytes in [&b""[..], b"<html>", b"RTSP/1.0 200 OK\r\n\r\n", b"0=\n"] {
