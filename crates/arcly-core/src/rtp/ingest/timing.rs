@@ -72,3 +72,59 @@ fn hevc_reordering(config: &Bytes) -> Option<Reordering> {
     let sps = HevcDecoderConfig::parse(config).ok()?.first_sps().ok()?;
     Some((sps.max_num_reorder_pics.into(), sps.frame_rate()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// avcC of x264 at 25 fps with B-frames, which says how many pictures it holds back.
+    const AVCC: &[u8] = b"\x01\x64\x00\x0a\xff\xe1\x00\x18\x67\x64\x00\x0a\xac\xd9\x42\x8d\xb0\x11\x00\x00\x03\x00\x01\x00\
+        \x00\x03\x00\x32\x0f\x14\x29\x96\x01\x00\x06\x68\xeb\xe3\xcb\x22\xc0\xfd\xf8\xf8\x00";
+
+    const FRAME: i64 = TIMELINE_RATE / 25;
+
+    #[test]
+    fn b_frames_get_decoding_times_that_the_sps_allows() {
+        let mut decoding = DecodingTimes::new();
+        decoding.set_config(CodecId::H264, &Bytes::from_static(AVCC));
+        let mut last = i64::MIN;
+        for shown in [25, 28, 26, 27, 31, 29, 30] {
+            let dts = decoding.next(shown * FRAME);
+            assert!(last <= dts && dts <= shown * FRAME, "{shown}");
+            last = dts;
+        }
+        // Behind a gap times begin anew, and do not step back.
+        decoding.reset();
+        let behind = decoding.next(60 * FRAME);
+        assert!(last <= behind && behind <= 60 * FRAME);
+        assert!(behind > 50 * FRAME, "near the picture, not near the gap");
+    }
+
+    /// A camera's SPS without VUI (Main, level 4, 1280×720), which reorders nothing.
+    #[test]
+    fn without_a_bound_in_the_sps_none_is_assumed() {
+        let sps = Bytes::from_static(b"\x67\x4d\x00\x28\x95\xa0\x14\x01\x6e\x40");
+        let pps = Bytes::from_static(b"\x68\xee\x3c\x80");
+        let config = AvcDecoderConfig::from_parameter_sets([sps], [pps]).unwrap();
+        let config = config.to_bytes().unwrap();
+        let mut decoding = DecodingTimes::new();
+        decoding.set_config(CodecId::H264, &config);
+        assert_eq!(
+            [1, 2, 3].map(|shown| decoding.next(shown * FRAME)),
+            [1, 2, 3].map(|shown| shown * FRAME)
+        );
+        // B-frames after all: one is shown before its decoding time, and all is well from then on.
+        let shown = [6, 4, 5, 9, 7, 8, 12, 10, 11];
+        let late = shown
+            .iter()
+            .filter(|&&shown| decoding.next(shown * FRAME) > shown * FRAME);
+        assert!(late.count() <= 2);
+    }
+
+    #[test]
+    fn other_codecs_are_decoded_when_they_are_shown() {
+        let mut decoding = DecodingTimes::new();
+        decoding.set_config(CodecId::Vp9, &Bytes::new());
+        assert_eq!([5, 6].map(|pts| decoding.next(pts)), [5, 6]);
+    }
+}
