@@ -44,7 +44,7 @@ fn tell(media: &MediaDescription) -> String {
             let config = aac.config.as_ref().expect("given, or made of rtpmap");
             let config = AudioSpecificConfig::parse(config).expect("valid");
             let (rate, channels) = (config.output_sample_rate(), config.output_channels());
-            format!("AAC/{} {rate}/{channels}", aac.size_length)
+            format!("AAC/{} {rate}/{channels}", aac.layout.size_length)
         }
         PayloadFormat::Pcm(pcm) => format!("{:?} {}/{}", pcm.codec, pcm.sample_rate, pcm.channels),
         other => other.encoding_name().to_owned(),

@@ -1,6 +1,6 @@
 //! From a format to what reads and writes it.
 
-use super::aac::{AacDepacketizer, AacPacketizer, AuHeaderLayout};
+use super::aac::{AacDepacketizer, AacPacketizer};
 use super::ac3::{Ac3Depacketizer, Ac3Format, Ac3Packetizer};
 use super::av1::{Av1Depacketizer, Av1Packetizer};
 use super::h264::{H264Depacketizer, H264Packetizer, PacketizationMode};
@@ -36,13 +36,7 @@ impl PayloadFormat {
                 let Some(config) = aac.config.clone() else {
                     return Err(RtpError::malformed("mpeg4-generic format", "no config"));
                 };
-                let layout = AuHeaderLayout {
-                    size_length: aac.size_length,
-                    index_length: aac.index_length,
-                    index_delta_length: aac.index_delta_length,
-                    ..AuHeaderLayout::default()
-                };
-                Box::new(AacDepacketizer::new(layout, config, aac.clock_rate)?)
+                Box::new(AacDepacketizer::new(aac.layout, config, aac.clock_rate)?)
             }
             Self::Opus { channels } => Box::new(OpusDepacketizer::new(*channels)?),
             Self::Pcm(format) => Box::new(PcmDepacketizer::new(*format)),

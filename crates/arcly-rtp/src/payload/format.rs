@@ -1,5 +1,6 @@
 //! Which payload format a track has, with its parameters.
 
+use super::aac::AuHeaderLayout;
 use super::latm::read_mux_config;
 use arcly_codec::opus::OpusHead;
 use arcly_codec::pcm::PcmFormat;
@@ -97,12 +98,8 @@ pub struct AacFormat {
     pub clock_rate: u32,
     /// The channels that the description declares.
     pub channels: u8,
-    /// `sizeLength`: bits of an AU-size field. 13 in AAC-hbr, 6 in AAC-lbr; 0 where all units have one size.
-    pub size_length: u8,
-    /// `indexLength`: bits of the first AU-index.
-    pub index_length: u8,
-    /// `indexDeltaLength`: bits of each further AU-index-delta.
-    pub index_delta_length: u8,
+    /// How the headers of its access units are laid out.
+    pub layout: AuHeaderLayout,
     /// The AudioSpecificConfig of `config`.
     pub config: Option<Bytes>,
 }
@@ -114,9 +111,7 @@ impl AacFormat {
         Self {
             clock_rate,
             channels,
-            size_length: 13,
-            index_length: 3,
-            index_delta_length: 3,
+            layout: AuHeaderLayout::HBR,
             config,
         }
     }
@@ -125,9 +120,7 @@ impl AacFormat {
     #[must_use]
     pub fn low_bit_rate(clock_rate: u32, channels: u8, config: Option<Bytes>) -> Self {
         Self {
-            size_length: 6,
-            index_length: 2,
-            index_delta_length: 2,
+            layout: AuHeaderLayout::LBR,
             ..Self::high_bit_rate(clock_rate, channels, config)
         }
     }

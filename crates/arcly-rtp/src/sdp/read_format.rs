@@ -2,6 +2,7 @@
 
 use super::MediaFormat;
 use super::parameters::Parameters;
+use crate::payload::aac::AuHeaderLayout;
 use crate::payload::{AacFormat, PayloadFormat};
 use arcly_codec::aac::{AudioObjectType, AudioSpecificConfig};
 use arcly_codec::h264::{AvcDecoderConfig, annex_b};
@@ -212,16 +213,29 @@ fn aac(clock_rate: u32, channels: Option<u8>, parameters: Parameters<'_>) -> Opt
         "aac-lbr" => AacFormat::low_bit_rate(clock_rate, channels, config),
         _ => AacFormat::high_bit_rate(clock_rate, channels, config),
     };
-    // Cameras that name no mode and no lengths send AAC-hbr; one that gives lengths means them.
-    let lengths =
-        ["sizelength", "indexlength", "indexdeltalength"].map(|name| parameters.number::<u8>(name));
-    if let [Some(size), index, delta] = lengths {
-        if size > 32 || index > Some(32) || delta > Some(32) {
-            return None;
-        }
-        format.size_length = size;
-        format.index_length = index.unwrap_or(0);
-        format.index_delta_length = delta.unwrap_or(0);
+    // Cameras that name no mode and no lengths send AAC-hbr; who gives lengths, or one size for all, means them.
+    if parameters.get("sizelength").is_some() || parameters.get("constantsize").is_some() {
+        format.layout = au_headers(parameters)?;
     }
     Some(PayloadFormat::Aac(format))
+}
+
+/// The header section that parameters describe (RFC 3640 4.1); `None` where a field is longer than any can be.
+fn au_headers(parameters: Parameters<'_>) -> Option<AuHeaderLayout> {
+    let length = |name| {
+        let bits = parameters.number(name).unwrap_or(0_u8);
+        (bits <= 32).then_some(bits)
+    };
+    Some(AuHeaderLayout {
+        size_length: length("sizelength")?,
+        index_length: length("indexlength")?,
+        index_delta_length: length("indexdeltalength")?,
+        cts_delta_length: length("ctsdeltalength")?,
+        dts_delta_length: length("dtsdeltalength")?,
+        random_access_indication: parameters.number("randomaccessindication") == Some(1_u8),
+        stream_state_indication: length("streamstateindication")?,
+        auxiliary_data_size_length: length("auxiliarydatasizelength")?,
+        constant_size: parameters.number("constantsize").unwrap_or(0),
+        constant_duration: parameters.number("constantduration").unwrap_or(0),
+    })
 }

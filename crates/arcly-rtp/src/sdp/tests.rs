@@ -1,5 +1,6 @@
 use super::*;
 use crate::payload::AacFormat;
+use crate::payload::aac::AuHeaderLayout;
 use arcly_codec::pcm::{PcmCodec, PcmFormat};
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -9,6 +10,13 @@ const AVCC: &[u8] = b"\x01\x64\x00\x0a\xff\xe1\x00\x18\x67\x64\x00\x0a\xac\xd9\x
     \x00\x03\x00\x32\x0f\x14\x29\x96\x01\x00\x06\x68\xeb\xe3\xcb\x22\xc0\xfd\xf8\xf8\x00";
 
 fn formats() -> Vec<PayloadFormat> {
+    let mut constant = AacFormat::high_bit_rate(44_100, 1, Some(Bytes::from_static(&[0x12, 0x10])));
+    constant.layout = AuHeaderLayout {
+        constant_size: 200,
+        auxiliary_data_size_length: 8,
+        random_access_indication: true,
+        ..AuHeaderLayout::default()
+    };
     let pcm =
         |codec, rate, channels| PayloadFormat::Pcm(PcmFormat::new(codec, rate, channels).unwrap());
     let asc = Some(Bytes::from_static(&[0x12, 0x10]));
@@ -32,6 +40,7 @@ fn formats() -> Vec<PayloadFormat> {
             in_band: false,
             mux_config: Some(Bytes::from_static(&[0x40, 0, 0x24, 0x20])),
         },
+        PayloadFormat::Aac(constant),
         PayloadFormat::Opus { channels: 1 },
         PayloadFormat::Opus { channels: 2 },
         pcm(PcmCodec::Pcmu, 8_000, 1),

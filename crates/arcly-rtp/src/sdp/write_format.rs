@@ -2,6 +2,7 @@
 
 use super::MediaFormat;
 use super::parameters::{push, to_hex};
+use crate::payload::aac::AuHeaderLayout;
 use crate::payload::{AacFormat, PayloadFormat};
 use arcly_codec::av1::Av1Config;
 use arcly_codec::h264::AvcDecoderConfig;
@@ -138,15 +139,35 @@ fn h265(config: &HevcDecoderConfig, fmtp: &mut String) {
 fn aac_parameters(aac: &AacFormat, fmtp: &mut String) {
     push(fmtp, "streamtype", 5);
     push(fmtp, "profile-level-id", 1);
-    let mode = if aac.size_length == 6 {
-        "AAC-lbr"
-    } else {
-        "AAC-hbr"
+    let layout = &aac.layout;
+    let mode = match *layout {
+        AuHeaderLayout::LBR => "AAC-lbr",
+        AuHeaderLayout::HBR => "AAC-hbr",
+        _ => "generic",
     };
     push(fmtp, "mode", mode);
-    push(fmtp, "sizelength", aac.size_length);
-    push(fmtp, "indexlength", aac.index_length);
-    push(fmtp, "indexdeltalength", aac.index_delta_length);
+    let random_access = u8::from(layout.random_access_indication);
+    let fields: [(&str, u32); 10] = [
+        ("sizelength", layout.size_length.into()),
+        ("indexlength", layout.index_length.into()),
+        ("indexdeltalength", layout.index_delta_length.into()),
+        ("ctsdeltalength", layout.cts_delta_length.into()),
+        ("dtsdeltalength", layout.dts_delta_length.into()),
+        ("randomaccessindication", random_access.into()),
+        (
+            "streamstateindication",
+            layout.stream_state_indication.into(),
+        ),
+        (
+            "auxiliarydatasizelength",
+            layout.auxiliary_data_size_length.into(),
+        ),
+        ("constantsize", layout.constant_size.into()),
+        ("constantduration", layout.constant_duration),
+    ];
+    for (name, value) in fields.into_iter().filter(|&(_, value)| value > 0) {
+        push(fmtp, name, value);
+    }
     if let Some(config) = &aac.config {
         push(fmtp, "config", to_hex(config));
     }
