@@ -185,8 +185,15 @@ impl Link {
                     break;
                 }
             }
-            // It is closed either way.
+            // It is closed either way. A socket that is closed with media unread resets the connection, and TEARDOWN may be lost with that.
             let _ = self.transport.shutdown().await;
+            while self.transport.readable().await.is_ok() {
+                match self.transport.try_read(&mut self.buffer) {
+                    Ok(1..) => {}
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    _ => break,
+                }
+            }
         };
         let _ = timeout(LINGER, goodbye).await;
     }

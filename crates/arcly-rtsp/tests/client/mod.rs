@@ -3,6 +3,7 @@
 
 pub(crate) mod camera;
 pub(crate) mod gst;
+pub(crate) mod mock;
 pub(crate) mod pull;
 
 use arcly_rtsp::proto::client::{ClientSession, Event, Input, Output};
