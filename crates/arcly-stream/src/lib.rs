@@ -27,6 +27,7 @@
 //! | `rtmp` | [`protocol::rtmp`]: RTMP ingest |
 //! | `whip` | [`protocol::whip`]: WHIP and WHEP, WebRTC for browsers |
 //! | `ts` | [`mux::ts`]: MPEG-TS |
+//! | `ts-udp` | `protocol::ts_udp`: MPEG-TS over UDP and RTP, unicast and multicast |
 //! | `fmp4` | [`mux::fmp4`]: CMAF segments and fragmented MP4 |
 //! | `hls` | [`mux::hls`]: HLS packaging |
 //! | `tls` | `net::tls`: TLS with certificates that reload; with `rtmp`, RTMPS |
@@ -133,6 +134,8 @@ pub mod storage {
 pub mod protocol {
     #[cfg(feature = "rtmp")]
     pub use arcly_rtmp as rtmp;
+    #[cfg(feature = "ts-udp")]
+    pub use arcly_ts_udp as ts_udp;
     #[cfg(feature = "whip")]
     pub use arcly_whip as whip;
 }

@@ -15,7 +15,7 @@ pub(crate) use flags::Flags;
 pub(crate) use hls::{Group, Hls};
 pub(crate) use limits::Limits;
 pub(crate) use location::Location;
-pub(crate) use relay::Relay;
+pub(crate) use relay::{Relay, RelayTarget};
 pub(crate) use rtmp::Rtmp;
 pub(crate) use value::{Listen, OnTakeover, Pause, RecordFormat, Secret, Span};
 

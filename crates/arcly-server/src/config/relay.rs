@@ -2,7 +2,8 @@
 
 use super::{ConfigError, Span};
 use arcly_stream::media::StreamKey;
-use arcly_stream::protocol::rtmp::proto::client::{InvalidUrl, RtmpUrl};
+use arcly_stream::protocol::rtmp::proto::client::RtmpUrl;
+use arcly_stream::protocol::ts_udp::TsUrl;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::path::PathBuf;
@@ -36,16 +37,36 @@ const fn retry_max() -> Span {
     Span(arcly_stream::protocol::rtmp::Backoff::DEFAULT_MAX)
 }
 
+/// Where a relay connects to, by the protocol that the URL names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum RelayTarget {
+    Rtmp(RtmpUrl),
+    TsUdp(TsUrl),
+}
+
+impl fmt::Display for RelayTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rtmp(url) => url.fmt(f),
+            Self::TsUdp(url) => url.fmt(f),
+        }
+    }
+}
+
 /// Where the other server is. Shown without what may be a secret: user, password, query and the stream's name.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct RelayUrl(String);
 
 impl RelayUrl {
-    /// The URL for a stream of that name.
-    pub(crate) fn for_stream(&self, name: &str) -> Result<RtmpUrl, InvalidUrl> {
-        self.0
-            .replace(NAME, &crate::http::path_segment(name))
-            .parse()
+    /// The URL for a stream of that name; else what is wrong with it, in words that do not repeat it.
+    pub(crate) fn for_stream(&self, name: &str) -> Result<RelayTarget, String> {
+        let url = self.0.replace(NAME, &crate::http::path_segment(name));
+        if url.starts_with("udp://") || url.starts_with("rtp://") {
+            let url: Result<TsUrl, _> = url.parse();
+            return url.map(RelayTarget::TsUdp).map_err(|error| error.to_string());
+        }
+        let url: Result<RtmpUrl, _> = url.parse();
+        url.map(RelayTarget::Rtmp).map_err(|error| error.to_string())
     }
 }
 
@@ -107,8 +128,14 @@ impl Relay {
         if let Err(error) = StreamKey::new(app, stream.unwrap_or("x")).validate() {
             return wrong(&error.to_string());
         }
-        if let Err(error) = self.url.for_stream("x") {
-            return wrong(&error.to_string());
+        match self.url.for_stream("x") {
+            Err(error) => return wrong(&error),
+            Ok(RelayTarget::TsUdp(url)) if what == "push" => {
+                if let Err(error) = url.check_destination() {
+                    return wrong(&error.to_string());
+                }
+            }
+            Ok(_) => {}
         }
         if self.retry_max.0 < self.retry_min.0 {
             return wrong("retry_max is less than retry_min");
@@ -143,6 +170,10 @@ mod tests {
             ("push", "live", one, Some("<app>/<stream>")),
             ("push", "vod/x", one, Some("application")),
             ("push", "live/", one, Some("name")),
+            ("pull", "live/x", "udp://:5000", None),
+            ("push", "live/x", "rtp://239.1.1.1:5000?ttl=2", None),
+            ("push", "live/x", "udp://:5000", Some("address")),
+            ("pull", "live/x", "udp://a.example:5000", Some("IP address")),
             (
                 "push",
                 "live/x",
@@ -185,6 +216,9 @@ mod tests {
     fn names_are_put_into_the_url_encoded() {
         let relay = relay("live/*", "rtmp://a.example/app/{stream}");
         let url = relay.url.for_stream("a b?c").expect("a URL");
+        let RelayTarget::Rtmp(url) = url else {
+            panic!("{url:?}");
+        };
         assert_eq!(url.stream(), "a%20b%3Fc");
     }
 }

@@ -5,12 +5,12 @@ mod record;
 
 pub(crate) use record::{Record, RelayState};
 
-use crate::config::{Config, Relay};
+use crate::config::{Config, Relay, RelayTarget};
 use arcly_stream::media::{AppName, StreamKey};
 use arcly_stream::net::tls::ServerTrust;
 use arcly_stream::prelude::*;
+use arcly_stream::presets::{ts_udp_input, ts_udp_push};
 use arcly_stream::protocol::rtmp::Backoff;
-use arcly_stream::protocol::rtmp::proto::client::RtmpUrl;
 use push_all::PushAll;
 use record::Followed;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -94,26 +94,52 @@ impl Relays {
         protocols
     }
 
-    fn pull(&self, relay: &Relay, url: RtmpUrl, key: StreamKey) -> Followed<RtmpPull> {
-        let shown = url.to_string();
-        let pull = RtmpPull::new(url, key.clone())
-            .credentials(self.credentials(Action::Publish, &key))
-            .backoff(Backoff::new(relay.retry_min.0, relay.retry_max.0))
-            .trust(trust(relay));
-        let record = Record::new(Way::Pull, key, shown, pull.status(), pull.traffic());
-        Followed::new(pull, self.add(record))
+    fn pull(&self, relay: &Relay, target: RelayTarget, key: StreamKey) -> Followed {
+        let shown = target.to_string();
+        let credentials = self.credentials(Action::Publish, &key);
+        let backoff = Backoff::new(relay.retry_min.0, relay.retry_max.0);
+        match target {
+            RelayTarget::Rtmp(url) => {
+                let pull = RtmpPull::new(url, key.clone())
+                    .credentials(credentials)
+                    .backoff(backoff)
+                    .trust(trust(relay));
+                let record = Record::new(Way::Pull, key, shown, pull.status(), pull.traffic());
+                Followed::new(pull, self.add(record))
+            }
+            RelayTarget::TsUdp(url) => {
+                let pull = ts_udp_input(url, key.clone())
+                    .credentials(credentials)
+                    .backoff(backoff);
+                let record = Record::new(Way::Pull, key, shown, pull.status(), pull.traffic());
+                Followed::new(pull, self.add(record))
+            }
+        }
     }
 
     /// A push of one stream; none where its name makes no URL.
-    fn push(&self, relay: &Relay, key: StreamKey) -> Option<Followed<RtmpPush>> {
-        let url = relay.url.for_stream(&key.stream).ok()?;
-        let shown = url.to_string();
-        let push = RtmpPush::new(key.clone(), url)
-            .credentials(self.credentials(Action::Play, &key))
-            .backoff(Backoff::new(relay.retry_min.0, relay.retry_max.0))
-            .trust(trust(relay));
-        let record = Record::new(Way::Push, key, shown, push.status(), push.traffic());
-        Some(Followed::new(push, self.add(record)))
+    fn push(&self, relay: &Relay, key: StreamKey) -> Option<Followed> {
+        let target = relay.url.for_stream(&key.stream).ok()?;
+        let shown = target.to_string();
+        let credentials = self.credentials(Action::Play, &key);
+        let backoff = Backoff::new(relay.retry_min.0, relay.retry_max.0);
+        Some(match target {
+            RelayTarget::Rtmp(url) => {
+                let push = RtmpPush::new(key.clone(), url)
+                    .credentials(credentials)
+                    .backoff(backoff)
+                    .trust(trust(relay));
+                let record = Record::new(Way::Push, key, shown, push.status(), push.traffic());
+                Followed::new(push, self.add(record))
+            }
+            RelayTarget::TsUdp(url) => {
+                let push = ts_udp_push(key.clone(), url)
+                    .credentials(credentials)
+                    .backoff(backoff);
+                let record = Record::new(Way::Push, key, shown, push.status(), push.traffic());
+                Followed::new(push, self.add(record))
+            }
+        })
     }
 
     #[expect(clippy::disallowed_methods, reason = "the token's expiry")]

@@ -63,7 +63,7 @@ impl PushAll {
 }
 
 /// Waits until a push waits for a stream that is no longer there.
-async fn over(push: &Followed<RtmpPush>, engine: &Engine, key: &StreamKey) {
+async fn over(push: &Followed, engine: &Engine, key: &StreamKey) {
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
         if push.record().state() == RelayState::Waiting && engine.get_stream(key).is_err() {

@@ -173,13 +173,14 @@ fn now() -> SystemTime {
 }
 
 /// A relay whose record is kept while it runs.
-pub(super) struct Followed<P> {
-    relay: P,
+pub(super) struct Followed {
+    relay: Box<dyn InboundProtocol>,
     record: Arc<Record>,
 }
 
-impl<P> Followed<P> {
-    pub(super) const fn new(relay: P, record: Arc<Record>) -> Self {
+impl Followed {
+    pub(super) fn new(relay: impl InboundProtocol, record: Arc<Record>) -> Self {
+        let relay = Box::new(relay);
         Self { relay, record }
     }
 
@@ -189,7 +190,7 @@ impl<P> Followed<P> {
 }
 
 #[async_trait]
-impl<P: InboundProtocol> InboundProtocol for Followed<P> {
+impl InboundProtocol for Followed {
     fn name(&self) -> &'static str {
         self.relay.name()
     }

@@ -7,6 +7,8 @@ mod follow;
 mod hls;
 #[cfg(any(feature = "fmp4", feature = "ts"))]
 mod recording;
+#[cfg(feature = "ts-udp")]
+mod ts_udp;
 
 #[cfg(all(feature = "hls", feature = "ts"))]
 pub use archive::archive_hls;
@@ -19,3 +21,5 @@ pub use hls::{hls_ts_origin, serve_hls};
 pub use recording::{mp4_recording_sink, record_mp4};
 #[cfg(feature = "ts")]
 pub use recording::{record_ts, ts_recording_sink};
+#[cfg(feature = "ts-udp")]
+pub use ts_udp::{ts_udp_input, ts_udp_push};
