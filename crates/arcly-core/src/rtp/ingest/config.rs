@@ -95,7 +95,7 @@ impl IngestTrack {
     }
 }
 
-/// What comes out of an [`RtpIngest`].
+/// What comes out of an [`RtpIngest`](super::RtpIngest).
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum IngestEvent {
@@ -109,9 +109,9 @@ pub enum IngestEvent {
         data: Bytes,
     },
     /// Pictures of this track cannot be decoded until a keyframe comes: to be turned into PLI or FIR, where the source can answer (see
-    /// [`RtpIngest::keyframe_request`]). Comes again at each [`keyframe_interval`](IngestConfig::keyframe_interval) until there is one.
+    /// [`RtpIngest::keyframe_request`](super::RtpIngest::keyframe_request)). Comes again at each [`keyframe_interval`](IngestConfig::keyframe_interval) until there is one.
     KeyframeWanted {
-        /// The track's index, as [`RtpIngest::add_track`] gave it.
+        /// The track's index, as [`RtpIngest::add_track`](super::RtpIngest::add_track) gave it.
         index: usize,
     },
     /// The source has said that the track ends (BYE).
