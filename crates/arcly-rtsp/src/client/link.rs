@@ -218,7 +218,7 @@ impl Link {
     }
 
     /// Writes as much as the socket takes.
-    fn write(&mut self) -> Result<(), Failure> {
+    pub(super) fn write(&mut self) -> Result<(), Failure> {
         match self.try_write() {
             Ok(()) => {
                 self.blocked_since = None;

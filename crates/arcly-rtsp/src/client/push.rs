@@ -192,6 +192,8 @@ impl RtspPush {
                 Progress::Closed => return Err(Failure::ClosedByServer(link.session().stage())),
                 Progress::Idle => {}
             }
+            // What pumping would wait for behind it is not what the next frame waits for.
+            link.write()?;
             if link.is_drained() {
                 catch_up(frames, play, self.max_delay);
                 if self.fill(link, frames)? {

@@ -1,0 +1,257 @@
+//! A stream is pushed to other servers.
+
+mod client;
+
+use arcly_core::relay::RelayStatus;
+use arcly_core::{
+    AppSpec, CancellationToken, CodecId, Engine, MediaFrame, PublishRegistry, StreamHandle,
+};
+use arcly_rtsp::{RtspPush, TransportPolicy};
+use client::pull::{PATIENCE, key, quick, wait_for};
+use std::net::TcpListener;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+/// ffmpeg, as a server that takes one publisher, and writes down the packets that it gets.
+struct FfmpegServer {
+    child: Child,
+    url: String,
+}
+
+impl FfmpegServer {
+    fn start() -> Self {
+        // Free a moment ago; ffmpeg does not tell which it has.
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        drop(listener);
+        let url = format!("rtsp://{address}/live/camera");
+        let child = Command::new("ffmpeg")
+            .args([
+                "-hide_banner",
+                "-loglevel",
+                "error",
+                "-nostdin",
+                "-rtsp_flags",
+                "listen",
+                "-i",
+                &url,
+            ])
+            .args([
+                "-map",
+                "0",
+                "-c",
+                "copy",
+                "-f",
+                "framehash",
+                "-hash",
+                "md5",
+                "-",
+            ])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap_or_else(|error| {
+                panic!("ffmpeg cannot be run ({error}): apt-get install ffmpeg")
+            });
+        Self { child, url }
+    }
+
+    /// All packets: stream, DTS, PTS, duration, size, hash.
+    async fn packets(self) -> Vec<Vec<String>> {
+        let output = timeout(PATIENCE, self.child.wait_with_output()).await;
+        let output = output.expect("ffmpeg ends").expect("its output");
+        let text = String::from_utf8(output.stdout).expect("text");
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        let row = |line: &str| line.split(',').map(|word| word.trim().to_owned()).collect();
+        lines.map(row).collect()
+    }
+}
+
+/// Real pictures and sound, made by ffmpeg: access units of H.264 with B-frames and of AAC, in the order of their decoding times.
+async fn clip(folder: &std::path::Path) -> Vec<MediaFrame> {
+    let file = folder.join("clip.flv");
+    let made = Command::new("ffmpeg")
+        .args(["-hide_banner", "-loglevel", "error", "-nostdin", "-y"])
+        .args([
+            "-f",
+            "lavfi",
+            "-i",
+            "testsrc2=size=320x180:rate=25:duration=4",
+        ])
+        .args([
+            "-f",
+            "lavfi",
+            "-i",
+            "sine=frequency=440:sample_rate=48000:duration=4",
+        ])
+        .args([
+            "-c:v",
+            "libx264",
+            "-g",
+            "25",
+            "-bf",
+            "2",
+            "-b_strategy",
+            "0",
+            "-c:a",
+            "aac",
+            "-f",
+            "flv",
+        ])
+        .arg(&file)
+        .status()
+        .await
+        .expect("ffmpeg: apt-get install ffmpeg");
+    assert!(made.success());
+    flv_frames(&std::fs::read(&file).expect("the clip"))
+}
+
+/// The frames of an FLV file: H.264 and AAC are in it as they are on the bus.
+fn flv_frames(file: &[u8]) -> Vec<MediaFrame> {
+    let mut frames = Vec::new();
+    let mut rest = &file[13..];
+    while let [kind, l0, l1, l2, t0, t1, t2, t3, _, _, _, tail @ ..] = rest {
+        let length = u32::from_be_bytes([0, *l0, *l1, *l2]) as usize;
+        let dts = i64::from(u32::from_be_bytes([*t3, *t0, *t1, *t2]));
+        let body = &tail[..length];
+        rest = &tail[length + 4..];
+        match (kind, body) {
+            (9, [first, packet, c0, c1, c2, data @ ..]) => {
+                let composition = i32::from_be_bytes([*c0, *c1, *c2, 0]) >> 8;
+                let data = data.to_vec().into();
+                let pts = dts + i64::from(composition);
+                let frame = MediaFrame::new_video(pts, dts, data, CodecId::H264, first >> 4 == 1);
+                match packet {
+                    0 => frames.push(frame.into_config()),
+                    1 => frames.push(frame),
+                    _ => {}
+                }
+            }
+            (8, [_, packet, data @ ..]) => {
+                let frame = MediaFrame::new_audio(dts, data.to_vec().into(), CodecId::Aac);
+                frames.push(if *packet == 0 {
+                    frame.into_config()
+                } else {
+                    frame
+                });
+            }
+            _ => {}
+        }
+    }
+    frames
+}
+
+struct Pushing {
+    engine: Arc<Engine>,
+    handle: StreamHandle,
+    shutdown: CancellationToken,
+}
+
+impl Drop for Pushing {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+    }
+}
+
+async fn engine(push: RtspPush) -> Pushing {
+    let engine = Engine::builder()
+        .application(AppSpec::new("live"))
+        .protocol(push)
+        .build();
+    let shutdown = CancellationToken::new();
+    let (served, token) = (Arc::clone(&engine), shutdown.clone());
+    tokio::spawn(async move { served.serve_registered(token).await });
+    let handle = engine.start_publish(&key()).await.expect("a free name");
+    Pushing {
+        engine,
+        handle,
+        shutdown,
+    }
+}
+
+/// Publishes the frames at four times their pace, once media goes over: what was before is sent from the keyframe on.
+async fn publish(handle: &StreamHandle, frames: &[MediaFrame]) {
+    for frame in frames {
+        handle.publish_frame(frame.clone()).expect("live");
+        if frame.is_video() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+async fn push_to_ffmpeg(transport: TransportPolicy) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let frames = clip(folder.path()).await;
+    let server = FfmpegServer::start();
+    let url = server.url.parse().expect("a URL");
+    let push = RtspPush::new(key(), url)
+        .backoff(quick())
+        .transport(transport);
+    let mut status = push.status();
+    let pushing = engine(push).await;
+    let (start, rest) = frames.split_at(10);
+    publish(&pushing.handle, start).await;
+    wait_for(&mut status, |status| {
+        matches!(status, RelayStatus::Live { .. })
+    })
+    .await;
+    publish(&pushing.handle, rest).await;
+    pushing.engine.end_publish(&key()).await.expect("live");
+    let packets = server.packets().await;
+    let of = |stream: &str| -> Vec<&Vec<String>> {
+        packets.iter().filter(|row| row[0] == stream).collect()
+    };
+    let count = |video| {
+        let media = frames.iter().filter(|frame| !frame.is_config());
+        media.filter(|frame| frame.is_video() == video).count()
+    };
+    let (video, audio) = (of("0"), of("1"));
+    // ffmpeg keeps the last picture to itself where the connection ends without a packet behind it.
+    assert!(
+        video.len() + 1 >= count(true) && video.len() <= count(true),
+        "{} of {}",
+        video.len(),
+        count(true)
+    );
+    assert!(
+        audio.len() + 2 >= count(false) && audio.len() <= count(false),
+        "{} of {}",
+        audio.len(),
+        count(false)
+    );
+    let mut hashes: Vec<_> = video.iter().map(|row| &row[5]).collect();
+    hashes.sort();
+    hashes.dedup();
+    assert_eq!(hashes.len(), video.len(), "none twice");
+}
+
+#[tokio::test]
+async fn ffmpeg_gets_all_packets_interleaved() {
+    push_to_ffmpeg(TransportPolicy::Tcp).await;
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_tried_again() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    drop(listener);
+    let url = format!("rtsp://{address}/a").parse().expect("a URL");
+    let push = RtspPush::new(key(), url).backoff(quick());
+    let mut status = push.status();
+    let pushing = engine(push).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    publish(&pushing.handle, &clip(folder.path()).await[..10]).await;
+    for _ in 0..2 {
+        let reason = client::pull::failure(&mut status).await;
+        assert!(reason.contains("connecting"), "{reason}");
+        wait_for(&mut status, |status| {
+            matches!(status, RelayStatus::Connecting { failures: 1.. })
+        })
+        .await;
+    }
+}
