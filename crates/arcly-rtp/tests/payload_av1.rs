@@ -115,6 +115,24 @@ fn what_makes_no_sense_is_refused() {
     }
 }
 
+#[test]
+fn a_sequence_header_alone_is_not_forgotten() {
+    let units = source(STREAMS[0]);
+    let config = Av1Config::from_temporal_unit(&units[0].1).unwrap().unwrap();
+    let (mut header, mut frame) = (BytesMut::from(&[0x18][..]), BytesMut::from(&[0x10][..]));
+    for obu in obus(&units[0].1) {
+        let obu = obu.unwrap();
+        match obu.header.obu_type {
+            ObuType::SequenceHeader => header.extend_from_slice(obu.bytes),
+            _ => frame.extend_from_slice(obu.bytes),
+        }
+    }
+    let sent = [packet(&header, 0, true), packet(&frame, 1, true)];
+    let received = receive(&mut plain(), &sent, &[]);
+    assert_eq!(received.len(), 1);
+    assert_eq!(received[0].config, Some(config.to_bytes().unwrap()));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 

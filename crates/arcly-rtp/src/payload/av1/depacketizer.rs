@@ -27,8 +27,10 @@ pub struct Av1Depacketizer {
     /// The OBU that goes on in the next packet, as it came.
     open: Option<BytesMut>,
     sequence_header: Option<SequenceHeader>,
-    /// The config that the last key frame came with, or that the next one comes with at the latest.
     config: Option<Bytes>,
+    /// No key frame has been handed out with `config` yet.
+    is_pending: bool,
+    /// Some config has been handed out.
     has_config: bool,
 }
 
@@ -60,6 +62,7 @@ impl Av1Depacketizer {
             open: None,
             sequence_header: parsed.and_then(|config| config.sequence_header().cloned()),
             config: config.cloned(),
+            is_pending: true,
             has_config: false,
         })
     }
@@ -194,22 +197,25 @@ impl Av1Depacketizer {
         let mut unit = AccessUnit::new(timestamp, data);
         unit.keyframe = info.is_random_access();
         unit.disposable = info.is_disposable() && !unit.keyframe;
+        let mut has_changed = false;
         if let Some(header) = info.sequence_header.clone()
             && let Some(config) = Av1Config::from_temporal_unit(&unit.data)?
         {
-            let config = config.to_bytes()?;
+            let config = Some(config.to_bytes()?);
             self.sequence_header = Some(header);
-            if self.config.as_ref() != Some(&config) {
-                self.config = Some(config.clone());
-                unit.config = Some(config);
-            }
+            has_changed = self.config != config;
+            self.is_pending |= has_changed;
+            self.config = config;
         }
-        if unit.keyframe && !self.has_config {
+        if info.frames == 0 && !info.shows_existing {
+            return Ok(());
+        }
+        if unit.keyframe && self.is_pending || has_changed && self.has_config {
             unit.config.clone_from(&self.config);
+            self.has_config |= unit.config.is_some();
+            self.is_pending &= !unit.keyframe;
         }
-        self.has_config |= unit.config.is_some();
-        let shows = info.frames > 0 || info.shows_existing;
-        if shows && self.has_config {
+        if self.has_config {
             units.push(unit);
         }
         Ok(())
