@@ -162,8 +162,8 @@ impl Pictures {
     pub(crate) fn picture(index: u32, bytes: usize) -> MediaFrame {
         let key = index.is_multiple_of(12);
         let mut nal = vec![if key { 0x65 } else { 0x41 }, 0x9a];
-        let number = index.to_be_bytes();
-        nal.extend(number.iter().cycle().take(bytes).map(|byte| byte | 0x40));
+        let number = format!("{index:08x}");
+        nal.extend(number.bytes().cycle().take(bytes));
         nal.push(0x80);
         let mut payload = (nal.len() as u32).to_be_bytes().to_vec();
         payload.extend(nal);

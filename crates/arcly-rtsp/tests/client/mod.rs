@@ -6,6 +6,7 @@ pub(crate) mod gst;
 pub(crate) mod mock;
 pub(crate) mod pull;
 
+use arcly_core::bytes::Bytes;
 use arcly_rtsp::proto::client::{ClientSession, Event, Input, Output};
 use arcly_rtsp::proto::message::{Message, MessageReader, Request};
 use std::time::Instant;
@@ -23,6 +24,8 @@ pub(crate) struct Driven {
     /// All that was requested.
     pub(crate) requests: Vec<Request>,
     pub(crate) events: Vec<Event>,
+    /// Datagrams that were sent: track, whether RTCP, bytes.
+    pub(crate) datagrams: Vec<(usize, bool, Bytes)>,
     pub(crate) closed: bool,
     pub(crate) error: Option<arcly_rtsp::Error>,
     pub(crate) now: Instant,
@@ -35,6 +38,7 @@ impl Driven {
             reader: MessageReader::new(Default::default()),
             requests: Vec::new(),
             events: Vec::new(),
+            datagrams: Vec::new(),
             closed: false,
             error: None,
             now,
@@ -59,7 +63,7 @@ impl Driven {
                     }
                 }
                 Output::Event(event) => self.events.push(event),
-                Output::Datagram { .. } => {}
+                Output::Datagram { track, rtcp, data } => self.datagrams.push((track, rtcp, data)),
                 Output::Timeout(at) => return at,
                 Output::Close => {
                     self.closed = true;
