@@ -424,3 +424,20 @@ fn there_are_not_more_tracks_than_the_limit() {
     };
     assert_eq!(ingest.config().reorder_limits(), limits);
 }
+
+/// RFC 2250 2: whole TS packets, for a demultiplexer.
+#[test]
+fn a_transport_stream_is_passed_on() {
+    let mut ingest = RtpIngest::new(IngestConfig::reliable());
+    let track = IngestTrack::new(TrackId(9), 33, format("MP2T", ""));
+    ingest.add_track(track).unwrap();
+    let mut packets = vec![0; 188 * 7];
+    packets.chunks_mut(188).for_each(|packet| packet[0] = 0x47);
+    ingest
+        .handle_rtp(0, packet(33, 1, 0, 0, &packets), at(0))
+        .unwrap();
+    let data = Bytes::from(packets);
+    let track = TrackId(9);
+    let event = IngestEvent::TransportStream { track, data };
+    assert_eq!(events(&mut ingest), [event]);
+}
