@@ -4,14 +4,15 @@ use crate::config::{Config, Listen};
 use crate::welcome::Bound;
 use arcly_stream::net::tls::TlsConfig;
 use arcly_stream::prelude::*;
-use arcly_stream::protocol::{rtmp, whip};
+use arcly_stream::protocol::{rtmp, rtsp, whip};
 use std::error::Error;
 use std::net::SocketAddr;
 use tokio::net::TcpListener;
 
 /// What listens, but does not serve yet.
 pub(crate) struct Listeners {
-    pub(crate) rtmp: Vec<Box<dyn InboundProtocol>>,
+    /// RTMP and RTSP, with TLS and without.
+    pub(crate) media: Vec<Box<dyn InboundProtocol>>,
     pub(crate) http: Option<TcpListener>,
     pub(crate) https: Option<TcpListener>,
     pub(crate) webrtc: Option<WhipServer>,
@@ -25,11 +26,11 @@ impl Listeners {
         tls: Option<&TlsConfig>,
     ) -> Result<Self, Box<dyn Error>> {
         let mut bound = Bound::default();
-        let mut rtmp: Vec<Box<dyn InboundProtocol>> = Vec::new();
+        let mut media: Vec<Box<dyn InboundProtocol>> = Vec::new();
         if let Some(server) = bind_rtmp(config, config.rtmp_listen, "RTMP", "--rtmp-listen").await?
         {
             bound.rtmp = Some(server.local_addr());
-            rtmp.push(Box::new(server.tcp_config(tcp(config, "rtmp"))));
+            media.push(Box::new(server.tcp_config(tcp(config, "rtmp"))));
         }
         if let Some(tls) = tls
             && let Some(server) =
@@ -37,7 +38,28 @@ impl Listeners {
         {
             bound.rtmps = Some(server.local_addr());
             let server = server.tcp_config(tcp(config, "rtmps")).tls(tls.clone());
-            rtmp.push(Box::new(Rtmps(server)));
+            media.push(Box::new(Secure("rtmps", server)));
+        }
+        if let Some(server) = bind_rtsp(config, config.rtsp_listen, "RTSP", "--rtsp-listen").await?
+        {
+            bound.rtsp = Some(server.local_addr());
+            let server = server.bind_udp(udp_ports(config)).map_err(|error| {
+                format!(
+                    "{}; choose another port with --rtsp-media ADDR, or --rtsp-media off",
+                    causes(&error)
+                )
+            })?;
+            media.push(Box::new(server.tcp_config(rtsp_tcp(config, "rtsp"))));
+        }
+        if let Some(tls) = tls
+            && let Some(server) =
+                bind_rtsp(config, config.rtsps_listen, "RTSPS", "--rtsps-listen").await?
+        {
+            bound.rtsps = Some(server.local_addr());
+            let server = server
+                .tcp_config(rtsp_tcp(config, "rtsps"))
+                .tls(tls.clone());
+            media.push(Box::new(Secure("rtsps", server)));
         }
         let http = bind_http(config.http_listen, "HTTP", "--http-listen").await?;
         let https = bind_http(config.https_listen, "HTTPS", "--https-listen").await?;
@@ -48,7 +70,7 @@ impl Listeners {
         };
         (bound.http, bound.https) = (address(&http)?, address(&https)?);
         Ok(Self {
-            rtmp,
+            media,
             http,
             https,
             webrtc,
@@ -57,17 +79,17 @@ impl Listeners {
     }
 }
 
-/// RTMP over TLS: a part of its own in the server's health.
-struct Rtmps(RtmpServer);
+/// A protocol over TLS: a part of its own in the server's health.
+struct Secure<P>(&'static str, P);
 
 #[async_trait]
-impl InboundProtocol for Rtmps {
+impl<P: InboundProtocol> InboundProtocol for Secure<P> {
     fn name(&self) -> &'static str {
-        "rtmps"
+        self.0
     }
 
     async fn serve(&self, ctx: IngestContext, shutdown: CancellationToken) -> Result<()> {
-        self.0.serve(ctx, shutdown).await
+        self.1.serve(ctx, shutdown).await
     }
 }
 
@@ -80,13 +102,9 @@ async fn bind_rtmp(
     let Listen::At(address) = listen else {
         return Ok(None);
     };
-    let server = RtmpServer::bind(address).await.map_err(|error| {
-        let cause = match &error {
-            StreamError::Io { source, .. } => Some(&**source),
-            _ => None,
-        };
-        cannot_listen(what, address, flag, cause)
-    })?;
+    let server = RtmpServer::bind(address)
+        .await
+        .map_err(|error| cannot_listen(what, address, flag, io_cause(&error)))?;
     Ok(Some(server.config(rtmp_config(config))))
 }
 
@@ -127,6 +145,58 @@ fn tcp(config: &Config, protocol: &'static str) -> TcpIngestConfig {
     TcpIngestConfig::new(protocol)
         .max_connections(config.limits.rtmp_connections)
         .max_connections_per_ip(config.limits.rtmp_connections_per_ip)
+}
+
+async fn bind_rtsp(
+    config: &Config,
+    listen: Listen,
+    what: &str,
+    flag: &str,
+) -> Result<Option<RtspServer>, Box<dyn Error>> {
+    let Listen::At(address) = listen else {
+        return Ok(None);
+    };
+    let server = RtspServer::bind(address)
+        .await
+        .map_err(|error| cannot_listen(what, address, flag, io_cause(&error)))?;
+    Ok(Some(server.config(rtsp_config(config))))
+}
+
+fn rtsp_config(config: &Config) -> rtsp::Config {
+    let mut rtsp = rtsp::Config::default();
+    rtsp.play_wait = config.play_wait.0;
+    rtsp.limits.bytes_per_second = config.limits.rtsp_bytes_per_second;
+    rtsp.limits.write_timeout = config.limits.rtsp_write_timeout.0;
+    rtsp
+}
+
+fn rtsp_tcp(config: &Config, protocol: &'static str) -> TcpIngestConfig {
+    TcpIngestConfig::new(protocol)
+        .max_connections(config.limits.rtsp_connections)
+        .max_connections_per_ip(config.limits.rtsp_connections_per_ip)
+}
+
+fn udp_ports(config: &Config) -> rtsp::UdpPorts {
+    match config.rtsp_media {
+        Listen::Off => rtsp::UdpPorts::Off,
+        Listen::At(address) if address.port() == 0 => rtsp::UdpPorts::Any,
+        Listen::At(address) => rtsp::UdpPorts::Shared(address),
+    }
+}
+
+fn io_cause(error: &StreamError) -> Option<&std::io::Error> {
+    match error {
+        StreamError::Io { source, .. } => Some(source),
+        _ => None,
+    }
+}
+
+/// An error with its cause.
+fn causes(error: &StreamError) -> String {
+    match io_cause(error) {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
 }
 
 async fn bind_http(

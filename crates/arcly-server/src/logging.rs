@@ -6,7 +6,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 
 /// What is told by the server's own event log already, in one line a publish; at a level of their own, these talk again.
-const TOLD_ALREADY: &[&str] = &["arcly_rtmp", "arcly_core::record"];
+const TOLD_ALREADY: &[&str] = &["arcly_rtmp", "arcly_rtsp", "arcly_core::record"];
 
 /// Whether `level` can be used.
 pub(crate) fn check(level: &str) -> Result<(), String> {

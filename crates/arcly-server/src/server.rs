@@ -35,7 +35,7 @@ pub(crate) async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
         engine.clone(),
         tokens.as_ref().map(|tokens| tokens.signer.clone()),
     );
-    let mut protocols = listeners.rtmp;
+    let mut protocols = listeners.media;
     if let Some(webrtc) = &listeners.webrtc {
         protocols.push(Box::new(webrtc.clone()));
     }

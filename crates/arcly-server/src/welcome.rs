@@ -9,6 +9,8 @@ use std::net::SocketAddr;
 pub(crate) struct Bound {
     pub(crate) rtmp: Option<SocketAddr>,
     pub(crate) rtmps: Option<SocketAddr>,
+    pub(crate) rtsp: Option<SocketAddr>,
+    pub(crate) rtsps: Option<SocketAddr>,
     pub(crate) http: Option<SocketAddr>,
     pub(crate) https: Option<SocketAddr>,
     pub(crate) webrtc: Option<SocketAddr>,
@@ -33,6 +35,12 @@ pub(crate) fn text(config: &Config, bound: Bound) -> String {
             "           OBS: server rtmp://{rtmp}/{app}, stream key cam{query}"
         );
     }
+    if let Some(rtsp) = bound.rtsp.map(shown) {
+        let _ = writeln!(
+            text,
+            "           cameras and encoders: rtsp://{rtsp}/{app}/cam{query}"
+        );
+    }
     if let Some(http) = bound.http.map(shown) {
         let _ = writeln!(text, "  watch    http://{http}/{query}");
         let _ = writeln!(text, "           http://{http}/{app}/cam/index.m3u8{query}");
@@ -41,7 +49,14 @@ pub(crate) fn text(config: &Config, bound: Bound) -> String {
     if let Some(rtmp) = bound.rtmp.map(shown) {
         let _ = writeln!(text, "           rtmp://{rtmp}/{app}/cam{query}");
     }
-    let secure = [("rtmps", bound.rtmps), ("https", bound.https)];
+    if let Some(rtsp) = bound.rtsp.map(shown) {
+        let _ = writeln!(text, "           rtsp://{rtsp}/{app}/cam{query}");
+    }
+    let secure = [
+        ("rtmps", bound.rtmps),
+        ("rtsps", bound.rtsps),
+        ("https", bound.https),
+    ];
     for (scheme, address) in secure {
         if let Some(address) = address.map(shown) {
             let _ = writeln!(text, "  by TLS   {scheme}://{address}/");

@@ -26,11 +26,12 @@
 //! |---|---|
 //! | `rtmp` | [`protocol::rtmp`]: RTMP ingest |
 //! | `whip` | [`protocol::whip`]: WHIP and WHEP, WebRTC for browsers |
+//! | `rtsp` | [`protocol::rtsp`]: RTSP in and out, over UDP and TCP |
 //! | `ts` | [`mux::ts`]: MPEG-TS |
 //! | `ts-udp` | `protocol::ts_udp`: MPEG-TS over UDP and RTP, unicast and multicast |
 //! | `fmp4` | [`mux::fmp4`]: CMAF segments and fragmented MP4 |
 //! | `hls` | [`mux::hls`]: HLS packaging |
-//! | `tls` | `net::tls`: TLS with certificates that reload; with `rtmp`, RTMPS |
+//! | `tls` | `net::tls`: TLS with certificates that reload; with `rtmp` and `rtsp`, RTMPS and RTSPS |
 //! | `codec` | `codec`: bitstream parsers; fills stream metadata |
 //! | `auth-jwt` | [`auth::JwtAuthenticator`](auth): signed tokens |
 //! | `full` | all of these |
@@ -134,6 +135,8 @@ pub mod storage {
 pub mod protocol {
     #[cfg(feature = "rtmp")]
     pub use arcly_rtmp as rtmp;
+    #[cfg(feature = "rtsp")]
+    pub use arcly_rtsp as rtsp;
     #[cfg(feature = "ts-udp")]
     pub use arcly_ts_udp as ts_udp;
     #[cfg(feature = "whip")]

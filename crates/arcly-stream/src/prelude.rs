@@ -18,6 +18,8 @@ pub use arcly_core::{JwtAlgorithm, JwtAuthenticator, JwtClaims, JwtKey, JwtSigne
 pub use arcly_mux_hls::{HlsConfig, HlsOrigin};
 #[cfg(feature = "rtmp")]
 pub use arcly_rtmp::{RtmpPull, RtmpPush, RtmpServer};
+#[cfg(feature = "rtsp")]
+pub use arcly_rtsp::{RtspPush, RtspServer, RtspSource};
 #[cfg(feature = "ts-udp")]
 pub use arcly_ts_udp::{TsUdpInput, TsUdpPush};
 #[cfg(feature = "whip")]

@@ -43,6 +43,8 @@ pub struct RtspServer {
     listener: Mutex<Option<TcpListener>>,
     config: Config,
     udp: UdpPorts,
+    /// Taken by the first `serve`.
+    media: Mutex<Option<UdpMedia>>,
     tcp: TcpIngestConfig,
     passwords: Option<Arc<dyn PasswordLookup>>,
     #[cfg(feature = "tls")]
@@ -60,6 +62,7 @@ impl RtspServer {
             listener: Mutex::new(None),
             config,
             udp: UdpPorts::default(),
+            media: Mutex::new(None),
             tcp,
             passwords: None,
             #[cfg(feature = "tls")]
@@ -96,6 +99,18 @@ impl RtspServer {
     pub fn udp(mut self, ports: UdpPorts) -> Self {
         self.udp = ports;
         self
+    }
+
+    /// Sets the UDP ports of media, and binds those that all sessions share at once. To be called on a tokio runtime; datagrams are dropped until it
+    /// is served.
+    ///
+    /// # Errors
+    /// [`StreamError::Io`] where they cannot be had.
+    pub fn bind_udp(mut self, ports: UdpPorts) -> Result<Self> {
+        let media = UdpMedia::bind(&ports, self.address.ip())?;
+        self.media = Mutex::new(Some(media));
+        self.udp = ports;
+        Ok(self)
     }
 
     /// Sets the limits of the TCP loop: connections in all and from one address, handshake timeout, drain deadline. As a connection has one session
@@ -179,7 +194,12 @@ impl InboundProtocol for RtspServer {
         } else {
             &self.udp
         };
-        let udp = UdpMedia::bind(ports, self.address.ip())?;
+        let media = self.media.lock();
+        let media = media.unwrap_or_else(PoisonError::into_inner).take();
+        let udp = match media.filter(|_| !self.has_tls()) {
+            Some(media) => media,
+            None => UdpMedia::bind(ports, self.address.ip())?,
+        };
         if let Some(ports) = udp.shared_ports() {
             tracing::info!("RTSP media by UDP on ports {ports}");
         }

@@ -4,9 +4,9 @@ use super::{Listen, Location, OnTakeover, Pause, RecordFormat, Secret, Span};
 use clap::Parser;
 use std::path::PathBuf;
 
-/// A live-streaming server: publish with RTMP, watch with HLS, RTMP or HTTP-FLV.
+/// A live-streaming server: publish with RTMP or RTSP, watch with HLS, RTMP, RTSP or HTTP-FLV.
 ///
-/// Without arguments it serves application "live", with RTMP on port 1935 and HTTP on port 8080. Each option can be set by its flag, by its
+/// Without arguments it serves application "live", with RTMP on port 1935, RTSP on port 8554 and HTTP on port 8080. Each option can be set by its flag, by its
 /// environment variable, or in a TOML file under the flag's name with underscores; the first of these that is set counts.
 #[derive(Debug, Parser)]
 #[command(name = "arcly", version, max_term_width = 100)]
@@ -26,6 +26,18 @@ pub(crate) struct Flags {
     /// Where those connect that speak RTMP over TLS, or "off" [default: 0.0.0.0:1936 with a certificate, else off]
     #[arg(long, value_name = "ADDR", env = "ARCLY_RTMPS_LISTEN")]
     pub(super) rtmps_listen: Option<Listen>,
+
+    /// Where RTSP publishers and players connect, or "off" [default: 0.0.0.0:8554]
+    #[arg(long, value_name = "ADDR", env = "ARCLY_RTSP_LISTEN")]
+    pub(super) rtsp_listen: Option<Listen>,
+
+    /// Where those connect that speak RTSP over TLS, or "off" [default: 0.0.0.0:8322 with a certificate, else off]
+    #[arg(long, value_name = "ADDR", env = "ARCLY_RTSPS_LISTEN")]
+    pub(super) rtsps_listen: Option<Listen>,
+
+    /// Where RTSP has its media by UDP: an even port, and the one behind it; or "off", for TCP alone [default: 0.0.0.0:8000]
+    #[arg(long, value_name = "ADDR", env = "ARCLY_RTSP_MEDIA")]
+    pub(super) rtsp_media: Option<Listen>,
 
     /// Where the page, HLS, HTTP-FLV, the API and metrics are served, or "off" [default: 0.0.0.0:8080]
     #[arg(long, value_name = "ADDR", env = "ARCLY_HTTP_LISTEN")]
@@ -80,7 +92,7 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "TIME", env = "ARCLY_PUBLISHER_GRACE")]
     pub(super) publisher_grace: Option<Pause>,
 
-    /// Let players by RTMP and HTTP-FLV wait this long for a stream that is not live [default: 0s]
+    /// Let players by RTMP, RTSP and HTTP-FLV wait this long for a stream that is not live [default: 0s]
     #[arg(long, value_name = "TIME", env = "ARCLY_PLAY_WAIT")]
     pub(super) play_wait: Option<Pause>,
 

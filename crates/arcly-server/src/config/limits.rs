@@ -19,6 +19,14 @@ pub(crate) struct Limits {
     pub(crate) rtmp_commands_per_second: u32,
     /// For how long an RTMP peer may take nothing of what is sent.
     pub(crate) rtmp_write_timeout: Span,
+    /// RTSP connections at a time, each with one session. Each takes a file descriptor and about 4 KiB.
+    pub(crate) rtsp_connections: usize,
+    /// RTSP connections at a time from one IPv4 address or IPv6 /64.
+    pub(crate) rtsp_connections_per_ip: usize,
+    /// Bytes a second that are taken from one RTSP publisher; twice as many in a burst; 0: any number.
+    pub(crate) rtsp_bytes_per_second: u64,
+    /// For how long an RTSP peer may take nothing of what is sent.
+    pub(crate) rtsp_write_timeout: Span,
     /// HTTP connections at a time. Each takes a file descriptor and some 20 KiB.
     pub(crate) http_connections: usize,
     /// HTTP connections at a time from one IPv4 address or IPv6 /64. Raise it behind a reverse proxy.
@@ -48,6 +56,7 @@ pub(crate) struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         let rtmp = arcly_stream::protocol::rtmp::Limits::default();
+        let rtsp = arcly_stream::protocol::rtsp::Limits::default();
         Self {
             rtmp_connections: 4_096,
             rtmp_connections_per_ip: 256,
@@ -55,6 +64,10 @@ impl Default for Limits {
             rtmp_bytes_per_second: rtmp.bytes_per_second,
             rtmp_commands_per_second: rtmp.commands_per_second,
             rtmp_write_timeout: Span(rtmp.write_timeout),
+            rtsp_connections: 4_096,
+            rtsp_connections_per_ip: 256,
+            rtsp_bytes_per_second: rtsp.bytes_per_second,
+            rtsp_write_timeout: Span(rtsp.write_timeout),
             http_connections: 4_096,
             http_connections_per_ip: 256,
             http_head_bytes: 32 << 10,

@@ -37,6 +37,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 pub(crate) struct Config {
     pub(crate) rtmp_listen: Listen,
     pub(crate) rtmps_listen: Listen,
+    pub(crate) rtsp_listen: Listen,
+    pub(crate) rtsps_listen: Listen,
+    pub(crate) rtsp_media: Listen,
     pub(crate) http_listen: Listen,
     pub(crate) https_listen: Listen,
     pub(crate) webrtc_listen: Listen,
@@ -115,6 +118,10 @@ impl Config {
                 .rtmps_listen
                 .or(file.rtmps_listen)
                 .unwrap_or(with_tls(1936)),
+            rtsps_listen: flags
+                .rtsps_listen
+                .or(file.rtsps_listen)
+                .unwrap_or(with_tls(8322)),
             https_listen: flags
                 .https_listen
                 .or(file.https_listen)
@@ -133,6 +140,14 @@ impl Config {
                 .rtmp_listen
                 .or(file.rtmp_listen)
                 .unwrap_or(Listen::any(1935)),
+            rtsp_listen: flags
+                .rtsp_listen
+                .or(file.rtsp_listen)
+                .unwrap_or(Listen::any(8554)),
+            rtsp_media: flags
+                .rtsp_media
+                .or(file.rtsp_media)
+                .unwrap_or(Listen::any(8000)),
             http_listen: flags
                 .http_listen
                 .or(file.http_listen)
@@ -196,6 +211,7 @@ impl Config {
         }
         for (which, listen) in [
             ("rtmps_listen", self.rtmps_listen),
+            ("rtsps_listen", self.rtsps_listen),
             ("https_listen", self.https_listen),
         ] {
             if listen != Listen::Off && self.tls_cert.is_none() {
@@ -211,6 +227,9 @@ impl Config {
             return Err(ConfigError(
                 "auth_anonymous_play: has a meaning only with auth_jwt_secret".into(),
             ));
+        }
+        if matches!(self.rtsp_media, Listen::At(address) if address.port() % 2 != 0) {
+            return Err(ConfigError("rtsp_media: an even port".into()));
         }
         self.rtmp.validate()?;
         self.hls.validate()?;

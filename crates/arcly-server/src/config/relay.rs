@@ -63,10 +63,13 @@ impl RelayUrl {
         let url = self.0.replace(NAME, &crate::http::path_segment(name));
         if url.starts_with("udp://") || url.starts_with("rtp://") {
             let url: Result<TsUrl, _> = url.parse();
-            return url.map(RelayTarget::TsUdp).map_err(|error| error.to_string());
+            return url
+                .map(RelayTarget::TsUdp)
+                .map_err(|error| error.to_string());
         }
         let url: Result<RtmpUrl, _> = url.parse();
-        url.map(RelayTarget::Rtmp).map_err(|error| error.to_string())
+        url.map(RelayTarget::Rtmp)
+            .map_err(|error| error.to_string())
     }
 }
 

@@ -23,6 +23,9 @@ struct Server {
     rtmp_port: Option<u16>,
     /// The port of RTMP over TLS.
     rtmps_port: Option<u16>,
+    /// The port of RTSP, and that of RTSP over TLS.
+    rtsp_port: Option<u16>,
+    rtsps_port: Option<u16>,
     https_port: Option<u16>,
     /// Whether streams take a token.
     auth: bool,
@@ -73,8 +76,9 @@ struct Play {
     /// Paths, for HTTP and HTTPS.
     hls: String,
     flv: String,
-    /// The path of the URL, for RTMP and RTMPS.
+    /// The path of the URL, for RTMP and RTMPS, and for RTSP and RTSPS.
     rtmp: String,
+    rtsp: String,
 }
 
 #[derive(Serialize)]
@@ -170,6 +174,7 @@ impl Play {
         Self {
             hls: format!("{path}/index.m3u8"),
             flv: format!("{path}.flv"),
+            rtsp: path.clone(),
             rtmp: path,
         }
     }
@@ -202,6 +207,8 @@ pub(super) async fn server(State(app): State<AppState>) -> Response {
         applications,
         rtmp_port: app.bound.rtmp.map(|address| address.port()),
         rtmps_port: app.bound.rtmps.map(|address| address.port()),
+        rtsp_port: app.bound.rtsp.map(|address| address.port()),
+        rtsps_port: app.bound.rtsps.map(|address| address.port()),
         https_port: app.bound.https.map(|address| address.port()),
         auth: app.access.is_restricted(),
     })

@@ -23,6 +23,9 @@ pub(crate) fn arcly() -> Command {
     }
     // Tests run side by side: each server on ports of its own.
     command.env("ARCLY_WEBRTC_LISTEN", "127.0.0.1:0");
+    // Tests run side by side: those who want RTSP name free ports.
+    command.env("ARCLY_RTSP_LISTEN", "off");
+    command.env("ARCLY_RTSPS_LISTEN", "off");
     command
 }
 
@@ -33,21 +36,27 @@ pub(crate) struct Server {
     /// All lines so far.
     pub(crate) lines: Vec<String>,
     pub(crate) rtmp: Option<SocketAddr>,
+    pub(crate) rtsp: Option<SocketAddr>,
     pub(crate) http: Option<SocketAddr>,
 }
 
 impl Server {
-    /// Starts a server with RTMP and HTTP on free ports.
+    /// Starts a server with RTMP, RTSP and HTTP on free ports.
     pub(crate) fn start(arguments: &[&str]) -> Self {
         let mut command = arcly();
         command.args([
             "--rtmp-listen",
+            "127.0.0.1:0",
+            "--rtsp-listen",
+            "127.0.0.1:0",
+            "--rtsp-media",
             "127.0.0.1:0",
             "--http-listen",
             "127.0.0.1:0",
         ]);
         let mut server = Self::spawn(command.args(arguments));
         server.rtmp = Some(server.listening("rtmp"));
+        server.rtsp = Some(server.listening("rtsp"));
         server.http = Some(server.listening("http"));
         server
     }
@@ -74,6 +83,7 @@ impl Server {
             log,
             lines: Vec::new(),
             rtmp: None,
+            rtsp: None,
             http: None,
         }
     }
