@@ -216,6 +216,8 @@ proptest! {
             let nals: Vec<Vec<u8>> = slices.iter().enumerate().map(|(index, body)| {
                 let mut nal = vec![if keyframe { 0x26 } else { 0x02 }, 1, if index == 0 { 0xaf } else { 0x40 }];
                 nal.extend_from_slice(body);
+                // No NAL unit ends with a zero.
+                nal.push(0x80);
                 nal
             }).collect();
             let timestamp = (u32::MAX - 3600).wrapping_add(sent.len() as u32 * 3600);

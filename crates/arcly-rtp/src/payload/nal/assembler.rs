@@ -239,6 +239,15 @@ impl<S: NalStream> Assembler<S> {
 
     /// Takes the NAL unit behind `open` into the access unit, or out of it.
     fn take_nal(&mut self, open: usize, role: Role) {
+        // A NAL unit never ends with a zero: these are of the byte stream that it was cut out of, as ffmpeg sends them along.
+        let zeros = self
+            .unit
+            .iter()
+            .rev()
+            .take_while(|&&byte| byte == 0)
+            .count();
+        let end = (self.unit.len() - zeros).max(open + PREFIX_BYTES);
+        self.unit.truncate(end);
         let Some((prefix, nal)) = self
             .unit
             .get_mut(open..)
