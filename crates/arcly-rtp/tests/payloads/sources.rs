@@ -1,5 +1,7 @@
 //! Access units of real encoders, by the path below `arcly-codec/tests/data` (provenance in the README there).
 
+#![allow(dead_code, reason = "each test uses its part")]
+
 use super::Unit;
 use arcly_codec::{ac3, h264, h265, mpeg_audio, vp8, vp9};
 use bytes::Bytes;
