@@ -6,8 +6,18 @@ use crate::steps::Steps;
 
 /// `cargo xtask bench [bench] [-- criterion arguments]`.
 pub(crate) fn run(steps: &mut Steps, arguments: &[String]) -> Result {
+    if arguments.first().is_some_and(|name| name == "hls") || names_none(arguments) {
+        // It measures the server itself, in a process of its own.
+        let build = ["build", "--release", "--package", "arcly-server"];
+        steps.run("build the server", || Invocation::cargo(&build).run())?;
+    }
     let arguments = command(arguments);
     steps.run("bench", || Invocation::cargo(&arguments).run())
+}
+
+/// Whether all benches run.
+fn names_none(arguments: &[String]) -> bool {
+    arguments.first().is_none_or(|first| first.starts_with('-'))
 }
 
 fn command(arguments: &[String]) -> Vec<&str> {

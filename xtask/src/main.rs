@@ -9,6 +9,7 @@
 )]
 
 mod bench;
+mod browser;
 mod ci;
 mod failure;
 mod features;
@@ -79,6 +80,12 @@ const TASKS: &[Task] = &[
         arguments: "[bench] [-- arguments]",
         about: "run the benches, or one of them; the arguments are criterion's",
         run: bench::run,
+    },
+    Task {
+        name: "browser",
+        arguments: "[seconds] [test]",
+        about: "the page's player and hls.js in Chromium, one after the other, for 60 seconds each",
+        run: browser::run,
     },
     Task {
         name: "fuzz",

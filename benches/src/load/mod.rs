@@ -5,6 +5,7 @@
 //! Times are those of the system's monotonic clock, which all processes share, so a stamp in a frame tells how long it took.
 
 pub mod floor;
+pub mod http;
 pub mod media;
 pub mod player;
 pub mod process;
