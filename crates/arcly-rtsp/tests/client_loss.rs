@@ -142,12 +142,16 @@ impl Outcome {
         );
         // Where the first packets come out of order, the one that comes first is where the stream starts for us.
         let first = self.published[0];
-        assert!(first <= GOP, "{first} is the first");
-        let decodable: Vec<_> = self
-            .decodable()
-            .into_iter()
-            .filter(|index| *index >= first)
-            .collect();
+        let mut decodable = self.decodable();
+        let mut keyframes = decodable
+            .iter()
+            .filter(|index| **index >= GOP && **index % GOP == 0);
+        let next = keyframes.next();
+        assert!(
+            next.is_some_and(|next| first <= *next),
+            "{first} is the first"
+        );
+        decodable.retain(|index| *index >= first);
         assert_eq!(self.published, decodable);
         let times = self.frames.windows(2);
         assert!(
