@@ -2,5 +2,6 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 pub(crate) mod clip;
+pub(crate) mod numbered;
 pub(crate) mod process;
 pub(crate) mod server;

@@ -20,9 +20,18 @@ fn package(program: &str) -> &str {
 
 /// Starts a program, which is killed when it is dropped.
 pub(crate) fn start(program: &str, arguments: &[&str]) -> Child {
+    spawn(program, arguments, Stdio::null())
+}
+
+/// Starts a program that is fed by the test, and is killed when it is dropped.
+pub(crate) fn start_with_input(program: &str, arguments: &[&str]) -> Child {
+    spawn(program, arguments, Stdio::piped())
+}
+
+fn spawn(program: &str, arguments: &[&str], input: Stdio) -> Child {
     Command::new(program)
         .args(arguments)
-        .stdin(Stdio::null())
+        .stdin(input)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true)
