@@ -4,15 +4,19 @@ use crate::config::{Config, Listen};
 use crate::welcome::Bound;
 use arcly_stream::net::tls::TlsConfig;
 use arcly_stream::prelude::*;
-use arcly_stream::protocol::{rtmp, rtsp, whip};
+use arcly_stream::protocol::srt::proto::crypto::Passphrase;
+use arcly_stream::protocol::{rtmp, rtsp, srt, whip};
 use std::error::Error;
 use std::net::SocketAddr;
+use std::time::Duration;
 use tokio::net::TcpListener;
 
 /// What listens, but does not serve yet.
 pub(crate) struct Listeners {
-    /// RTMP and RTSP, with TLS and without.
+    /// RTMP and RTSP, with TLS and without, and SRT.
     pub(crate) media: Vec<Box<dyn InboundProtocol>>,
+    /// Who is connected by SRT; nobody where it is off.
+    pub(crate) srt: srt::Connections,
     pub(crate) http: Option<TcpListener>,
     pub(crate) https: Option<TcpListener>,
     pub(crate) webrtc: Option<WhipServer>,
@@ -61,6 +65,12 @@ impl Listeners {
                 .tls(tls.clone());
             media.push(Box::new(Secure("rtsps", server)));
         }
+        let mut connections = srt::Connections::default();
+        if let Some(server) = bind_srt(config)? {
+            bound.srt = Some(server.local_addr());
+            connections = server.connections();
+            media.push(Box::new(server));
+        }
         let http = bind_http(config.http_listen, "HTTP", "--http-listen").await?;
         let https = bind_http(config.https_listen, "HTTPS", "--https-listen").await?;
         let webrtc = bind_webrtc(config).await?;
@@ -71,6 +81,7 @@ impl Listeners {
         (bound.http, bound.https) = (address(&http)?, address(&https)?);
         Ok(Self {
             media,
+            srt: connections,
             http,
             https,
             webrtc,
@@ -123,6 +134,39 @@ async fn bind_webrtc(config: &Config) -> Result<Option<WhipServer>, Box<dyn Erro
         cannot_listen("WebRTC", address, "--webrtc-listen", cause)
     })?;
     Ok(Some(server))
+}
+
+fn bind_srt(config: &Config) -> Result<Option<srt::SrtServer>, Box<dyn Error>> {
+    let Listen::At(address) = config.srt_listen else {
+        return Ok(None);
+    };
+    let server = arcly_stream::presets::bind_srt(address).map_err(|error| {
+        let cause = match &error {
+            StreamError::Io { source, .. } => Some(&**source),
+            _ => None,
+        };
+        cannot_listen("SRT", address, "--srt-listen", cause)
+    })?;
+    Ok(Some(server.config(srt_config(config)?)))
+}
+
+/// How long callers wait for an answer: libsrt's default.
+const SRT_CALLERS_WAIT: Duration = Duration::from_secs(3);
+
+fn srt_config(config: &Config) -> Result<srt::Config, Box<dyn Error>> {
+    let mut srt = srt::Config::default();
+    srt.handshake.receive_latency = config.srt.latency.0;
+    srt.handshake.peer_latency = config.srt.latency.0;
+    srt.connection.limits.idle_timeout = config.srt.peer_idle.0;
+    srt.limits.connections = config.limits.srt_connections;
+    srt.limits.connections_per_ip = config.limits.srt_connections_per_ip;
+    srt.play_wait = config.play_wait.0.min(SRT_CALLERS_WAIT);
+    srt.audio_flush_window = config.rtmp.audio_flush_window.0;
+    srt.skip_after = config.rtmp.skip_after.0;
+    if let Some(secret) = &config.srt_passphrase {
+        srt.passphrases = srt::Passphrases::all(Passphrase::new(&secret.0)?);
+    }
+    Ok(srt)
 }
 
 fn rtmp_config(config: &Config) -> rtmp::Config {

@@ -1,11 +1,13 @@
 //! Numbers for Prometheus: what happened, counted from events, and what is, read from the engine when asked.
 
 mod current;
+mod srt;
 
 use crate::relay::Relays;
 use arcly_stream::bus::StreamHandle;
 use arcly_stream::observe::{Event, EventKind, SessionId};
 use arcly_stream::prelude::Engine;
+use arcly_stream::protocol::srt::Connections;
 use current::Current;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
@@ -260,12 +262,14 @@ impl Exposition {
         metrics: &Metrics,
         engine: Arc<Engine>,
         relays: Arc<Relays>,
+        srt: Connections,
         max_streams: usize,
     ) -> Self {
         let mut registry = metrics.registry();
         registry.register_collector(Box::new(Current {
             engine,
             relays,
+            srt,
             metrics: metrics.clone(),
             max_streams,
         }));

@@ -11,6 +11,7 @@ pub(crate) struct Bound {
     pub(crate) rtmps: Option<SocketAddr>,
     pub(crate) rtsp: Option<SocketAddr>,
     pub(crate) rtsps: Option<SocketAddr>,
+    pub(crate) srt: Option<SocketAddr>,
     pub(crate) http: Option<SocketAddr>,
     pub(crate) https: Option<SocketAddr>,
     pub(crate) webrtc: Option<SocketAddr>,
@@ -41,6 +42,10 @@ pub(crate) fn text(config: &Config, bound: Bound) -> String {
             "           cameras and encoders: rtsp://{rtsp}/{app}/cam{query}"
         );
     }
+    let srt_id = format!("{app}/cam{}", srt_credentials(config));
+    if let Some(srt) = bound.srt.map(shown) {
+        let _ = writeln!(text, "           srt://{srt}?streamid=publish:{srt_id}");
+    }
     if let Some(http) = bound.http.map(shown) {
         let _ = writeln!(text, "  watch    http://{http}/{query}");
         let _ = writeln!(text, "           http://{http}/{app}/cam/index.m3u8{query}");
@@ -51,6 +56,9 @@ pub(crate) fn text(config: &Config, bound: Bound) -> String {
     }
     if let Some(rtsp) = bound.rtsp.map(shown) {
         let _ = writeln!(text, "           rtsp://{rtsp}/{app}/cam{query}");
+    }
+    if let Some(srt) = bound.srt.map(shown) {
+        let _ = writeln!(text, "           srt://{srt}?streamid=read:{srt_id}");
     }
     let secure = [
         ("rtmps", bound.rtmps),
@@ -64,6 +72,16 @@ pub(crate) fn text(config: &Config, bound: Bound) -> String {
     }
     text.push_str("  stop     Ctrl-C\n");
     text
+}
+
+/// What a URL of SRT has behind the stream's name.
+fn srt_credentials(config: &Config) -> &'static str {
+    match (&config.auth_jwt_secret, &config.srt_passphrase) {
+        (None, None) => "",
+        (Some(_), None) => ":TOKEN",
+        (None, Some(_)) => "&passphrase=…",
+        (Some(_), Some(_)) => ":TOKEN&passphrase=…",
+    }
 }
 
 /// An address that can be typed on this machine.

@@ -91,12 +91,11 @@ fn mistakes_are_named() {
         "{}",
         stderr(&output)
     );
-    // Not there yet, so not silently ignored.
     let output = arcly()
-        .args(["--srt-listen", "0.0.0.0:8890"])
+        .args(["--srt-passphrase", "too short"])
         .output()
         .expect("it starts");
-    assert!(!output.status.success() && stderr(&output).contains("--srt-listen"));
+    assert!(!output.status.success() && stderr(&output).contains("srt_passphrase"));
 }
 
 #[test]

@@ -27,6 +27,7 @@
 //! | `rtmp` | [`protocol::rtmp`]: RTMP ingest |
 //! | `whip` | [`protocol::whip`]: WHIP and WHEP, WebRTC for browsers |
 //! | `rtsp` | [`protocol::rtsp`]: RTSP in and out, over UDP and TCP |
+//! | `srt` | [`protocol::srt`]: SRT, both ways |
 //! | `ts` | [`mux::ts`]: MPEG-TS |
 //! | `ts-udp` | `protocol::ts_udp`: MPEG-TS over UDP and RTP, unicast and multicast |
 //! | `fmp4` | [`mux::fmp4`]: CMAF segments and fragmented MP4 |
@@ -137,6 +138,8 @@ pub mod protocol {
     pub use arcly_rtmp as rtmp;
     #[cfg(feature = "rtsp")]
     pub use arcly_rtsp as rtsp;
+    #[cfg(feature = "srt")]
+    pub use arcly_srt as srt;
     #[cfg(feature = "ts-udp")]
     pub use arcly_ts_udp as ts_udp;
     #[cfg(feature = "whip")]

@@ -2,12 +2,12 @@
 
 use super::{
     ConfigError, Group, Hls, Limits, Listen, Location, OnTakeover, Pause, RecordFormat, Relay,
-    Rtmp, Secret, Span,
+    Rtmp, Secret, Span, Srt,
 };
 use serde::Deserialize;
 use std::path::PathBuf;
 
-/// What a file may set: each flag under its name with underscores, and what has no flag: RTMP's pace, HLS, groups, relays and the limits.
+/// What a file may set: each flag under its name with underscores, and what has no flag: RTMP's pace, SRT's latency, HLS, groups, relays and the limits.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct File {
@@ -18,6 +18,8 @@ pub(super) struct File {
     pub(super) rtsp_listen: Option<Listen>,
     pub(super) rtsps_listen: Option<Listen>,
     pub(super) rtsp_media: Option<Listen>,
+    pub(super) srt_listen: Option<Listen>,
+    pub(super) srt_passphrase: Option<Secret>,
     pub(super) http_listen: Option<Listen>,
     pub(super) https_listen: Option<Listen>,
     pub(super) tls_cert: Option<PathBuf>,
@@ -38,6 +40,8 @@ pub(super) struct File {
     pub(super) log: Option<String>,
     #[serde(default)]
     pub(super) rtmp: Rtmp,
+    #[serde(default)]
+    pub(super) srt: Srt,
     #[serde(default)]
     pub(super) hls: Hls,
     #[serde(default)]

@@ -4,9 +4,9 @@ use super::{Listen, Location, OnTakeover, Pause, RecordFormat, Secret, Span};
 use clap::Parser;
 use std::path::PathBuf;
 
-/// A live-streaming server: publish with RTMP or RTSP, watch with HLS, RTMP, RTSP or HTTP-FLV.
+/// A live-streaming server: publish with RTMP, RTSP or SRT, watch with HLS, RTMP, RTSP, SRT or HTTP-FLV.
 ///
-/// Without arguments it serves application "live", with RTMP on port 1935, RTSP on port 8554 and HTTP on port 8080. Each option can be set by its flag, by its
+/// Without arguments it serves application "live", with RTMP on port 1935, RTSP on port 8554, SRT on port 8890 and HTTP on port 8080. Each option can be set by its flag, by its
 /// environment variable, or in a TOML file under the flag's name with underscores; the first of these that is set counts.
 #[derive(Debug, Parser)]
 #[command(name = "arcly", version, max_term_width = 100)]
@@ -38,6 +38,20 @@ pub(crate) struct Flags {
     /// Where RTSP has its media by UDP: an even port, and the one behind it; or "off", for TCP alone [default: 0.0.0.0:8000]
     #[arg(long, value_name = "ADDR", env = "ARCLY_RTSP_MEDIA")]
     pub(super) rtsp_media: Option<Listen>,
+
+    /// Where SRT publishers and players connect, by UDP, or "off" [default: 0.0.0.0:8890]
+    #[arg(long, value_name = "ADDR", env = "ARCLY_SRT_LISTEN")]
+    pub(super) srt_listen: Option<Listen>,
+
+    /// SRT is encrypted with this passphrase, 10 to 79 bytes, and callers without it are refused. Prefer the environment
+    /// variable: other users of a machine can see flags
+    #[arg(
+        long,
+        value_name = "PASSPHRASE",
+        env = "ARCLY_SRT_PASSPHRASE",
+        hide_env_values = true
+    )]
+    pub(super) srt_passphrase: Option<Secret>,
 
     /// Where the page, HLS, HTTP-FLV, the API and metrics are served, or "off" [default: 0.0.0.0:8080]
     #[arg(long, value_name = "ADDR", env = "ARCLY_HTTP_LISTEN")]
@@ -92,7 +106,7 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "TIME", env = "ARCLY_PUBLISHER_GRACE")]
     pub(super) publisher_grace: Option<Pause>,
 
-    /// Let players by RTMP, RTSP and HTTP-FLV wait this long for a stream that is not live [default: 0s]
+    /// Let players by RTMP, RTSP, SRT (3s at most) and HTTP-FLV wait this long for a stream that is not live [default: 0s]
     #[arg(long, value_name = "TIME", env = "ARCLY_PLAY_WAIT")]
     pub(super) play_wait: Option<Pause>,
 

@@ -27,6 +27,10 @@ pub(crate) struct Limits {
     pub(crate) rtsp_bytes_per_second: u64,
     /// For how long an RTSP peer may take nothing of what is sent.
     pub(crate) rtsp_write_timeout: Span,
+    /// SRT connections at a time. Each buffers up to 24 MiB of what is under way.
+    pub(crate) srt_connections: usize,
+    /// SRT connections at a time from one IPv4 address or IPv6 /64.
+    pub(crate) srt_connections_per_ip: usize,
     /// HTTP connections at a time. Each takes a file descriptor and some 20 KiB.
     pub(crate) http_connections: usize,
     /// HTTP connections at a time from one IPv4 address or IPv6 /64. Raise it behind a reverse proxy.
@@ -57,6 +61,7 @@ impl Default for Limits {
     fn default() -> Self {
         let rtmp = arcly_stream::protocol::rtmp::Limits::default();
         let rtsp = arcly_stream::protocol::rtsp::Limits::default();
+        let srt = arcly_stream::protocol::srt::Config::default().limits;
         Self {
             rtmp_connections: 4_096,
             rtmp_connections_per_ip: 256,
@@ -68,6 +73,8 @@ impl Default for Limits {
             rtsp_connections_per_ip: 256,
             rtsp_bytes_per_second: rtsp.bytes_per_second,
             rtsp_write_timeout: Span(rtsp.write_timeout),
+            srt_connections: srt.connections,
+            srt_connections_per_ip: srt.connections_per_ip,
             http_connections: 4_096,
             http_connections_per_ip: 256,
             http_head_bytes: 32 << 10,

@@ -7,6 +7,7 @@ mod limits;
 mod location;
 mod relay;
 mod rtmp;
+mod srt;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -17,6 +18,7 @@ pub(crate) use limits::Limits;
 pub(crate) use location::Location;
 pub(crate) use relay::{Relay, RelayTarget};
 pub(crate) use rtmp::Rtmp;
+pub(crate) use srt::Srt;
 pub(crate) use value::{Listen, OnTakeover, Pause, RecordFormat, Secret, Span};
 
 use file::File;
@@ -40,6 +42,9 @@ pub(crate) struct Config {
     pub(crate) rtsp_listen: Listen,
     pub(crate) rtsps_listen: Listen,
     pub(crate) rtsp_media: Listen,
+    pub(crate) srt_listen: Listen,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) srt_passphrase: Option<Secret>,
     pub(crate) http_listen: Listen,
     pub(crate) https_listen: Listen,
     pub(crate) webrtc_listen: Listen,
@@ -67,6 +72,7 @@ pub(crate) struct Config {
     pub(crate) demo: bool,
     pub(crate) log: String,
     pub(crate) rtmp: Rtmp,
+    pub(crate) srt: Srt,
     pub(crate) hls: Hls,
     pub(crate) limits: Limits,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -148,6 +154,11 @@ impl Config {
                 .rtsp_media
                 .or(file.rtsp_media)
                 .unwrap_or(Listen::any(8000)),
+            srt_listen: flags
+                .srt_listen
+                .or(file.srt_listen)
+                .unwrap_or(Listen::any(8890)),
+            srt_passphrase: flags.srt_passphrase.or(file.srt_passphrase),
             http_listen: flags
                 .http_listen
                 .or(file.http_listen)
@@ -185,6 +196,7 @@ impl Config {
             demo: flags.demo.or(file.demo).unwrap_or_default(),
             log: flags.log.or(file.log).unwrap_or_else(|| "info".into()),
             rtmp: file.rtmp,
+            srt: file.srt,
             hls: file.hls,
             limits: file.limits,
             group: file.group,
@@ -232,6 +244,7 @@ impl Config {
             return Err(ConfigError("rtsp_media: an even port".into()));
         }
         self.rtmp.validate()?;
+        self.srt.validate(self.srt_passphrase.as_ref())?;
         self.hls.validate()?;
         for (nth, group) in self.group.iter().enumerate() {
             group.validate(&self.app, self.group.get(..nth).unwrap_or_default())?;

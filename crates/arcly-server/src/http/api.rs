@@ -26,6 +26,8 @@ struct Server {
     /// The port of RTSP, and that of RTSP over TLS.
     rtsp_port: Option<u16>,
     rtsps_port: Option<u16>,
+    /// The UDP port of SRT.
+    srt_port: Option<u16>,
     https_port: Option<u16>,
     /// Whether streams take a token.
     auth: bool,
@@ -209,6 +211,7 @@ pub(super) async fn server(State(app): State<AppState>) -> Response {
         rtmps_port: app.bound.rtmps.map(|address| address.port()),
         rtsp_port: app.bound.rtsp.map(|address| address.port()),
         rtsps_port: app.bound.rtsps.map(|address| address.port()),
+        srt_port: app.bound.srt.map(|address| address.port()),
         https_port: app.bound.https.map(|address| address.port()),
         auth: app.access.is_restricted(),
     })

@@ -7,6 +7,7 @@ mod hls;
 mod listener;
 mod page;
 mod response_body;
+mod srt;
 mod status;
 mod viewers;
 mod webrtc;
@@ -23,6 +24,7 @@ use crate::relay::Relays;
 use crate::welcome::Bound;
 use arcly_stream::mux::hls::HlsOrigin;
 use arcly_stream::prelude::{Engine, WhipServer};
+use arcly_stream::protocol::srt::Connections;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, header};
@@ -41,6 +43,7 @@ pub(crate) struct App {
     pub(crate) metrics: Metrics,
     pub(crate) exposition: Exposition,
     pub(crate) relays: Arc<Relays>,
+    pub(crate) srt: Connections,
     pub(crate) limits: Limits,
     /// When HTTP-FLV players are written to.
     pub(crate) pace: Rtmp,
@@ -75,6 +78,7 @@ fn router(app: AppState) -> Router {
         .route("/api/v1/streams", get(api::streams))
         .route("/api/v1/streams/{app}/{stream}", get(api::stream))
         .route("/api/v1/relays", get(api::relays))
+        .route("/api/v1/srt", get(srt::connections))
         .route("/healthz", get(status::alive))
         .route("/readyz", get(status::ready))
         .route("/metrics", get(status::metrics))

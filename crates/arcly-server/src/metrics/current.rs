@@ -5,6 +5,7 @@ use crate::relay::{RelayState, Relays, Way};
 use arcly_stream::bus::{Qos, StreamHandle};
 use arcly_stream::media::MediaKind;
 use arcly_stream::prelude::Engine;
+use arcly_stream::protocol::srt::Connections;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue, EncodeMetric};
 use prometheus_client::metrics::MetricType;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 pub(super) struct Current {
     pub(super) engine: Arc<Engine>,
     pub(super) relays: Arc<Relays>,
+    pub(super) srt: Connections,
     pub(super) metrics: Metrics,
     /// How many streams get values of their own.
     pub(super) max_streams: usize,
@@ -31,6 +33,7 @@ impl Collector for Current {
         values.received_bytes(received)?;
         values.of_all(&streams)?;
         values.of_relays(&self.relays)?;
+        values.of_srt(&self.srt)?;
         values.one(
             "arcly_ready",
             "Whether all parts can serve.",
@@ -44,7 +47,7 @@ impl Collector for Current {
 }
 
 /// Where values are written to.
-struct Values<'a>(DescriptorEncoder<'a>);
+pub(super) struct Values<'a>(DescriptorEncoder<'a>);
 
 impl Values<'_> {
     /// `arcly_info`: the text format adds the suffix.
@@ -159,7 +162,12 @@ impl Values<'_> {
         )
     }
 
-    fn one(&mut self, name: &str, help: &str, value: impl EncodeGaugeValue) -> fmt::Result {
+    pub(super) fn one(
+        &mut self,
+        name: &str,
+        help: &str,
+        value: impl EncodeGaugeValue,
+    ) -> fmt::Result {
         self.0
             .encode_descriptor(name, help, None, MetricType::Gauge)?
             .encode_gauge(&value)

@@ -16,7 +16,13 @@ async fn received_bytes_never_step_back() {
         .application(AppSpec::new("live"))
         .observer(move |event: &Event| observer.on_event(event))
         .build();
-    let exposition = Exposition::new(&metrics, engine.clone(), relays(&engine), 1);
+    let exposition = Exposition::new(
+        &metrics,
+        engine.clone(),
+        relays(&engine),
+        Connections::default(),
+        1,
+    );
     let received = || {
         let text = exposition.text();
         let line = text
@@ -61,7 +67,14 @@ async fn only_so_many_streams_get_metrics_of_their_own() {
                 .expect("free"),
         );
     }
-    let text = Exposition::new(&Metrics::default(), engine.clone(), relays(&engine), 2).text();
+    let text = Exposition::new(
+        &Metrics::default(),
+        engine.clone(),
+        relays(&engine),
+        Connections::default(),
+        2,
+    )
+    .text();
     assert_eq!(text.matches("arcly_stream_viewers{").count(), 2);
     assert!(text.contains("arcly_streams_without_metrics 1") && text.contains("arcly_streams 3"));
 }
@@ -72,7 +85,14 @@ fn labels_are_escaped() {
     let protocol = "x\"y\\z\n".into();
     count(&metrics.plays_started, ByProtocol { protocol });
     let engine = Engine::builder().build();
-    let text = Exposition::new(&metrics, engine.clone(), relays(&engine), 0).text();
+    let text = Exposition::new(
+        &metrics,
+        engine.clone(),
+        relays(&engine),
+        Connections::default(),
+        0,
+    )
+    .text();
     let line = r#"arcly_plays_started_total{protocol="x\"y\\z\n"} 1"#;
     assert!(text.lines().any(|known| known == line), "{text}");
 }
@@ -84,7 +104,14 @@ fn the_text_is_openmetrics() {
     metrics.response(200);
     metrics.response(404);
     let engine = Engine::builder().build();
-    let text = Exposition::new(&metrics, engine.clone(), relays(&engine), 1).text();
+    let text = Exposition::new(
+        &metrics,
+        engine.clone(),
+        relays(&engine),
+        Connections::default(),
+        1,
+    )
+    .text();
     assert!(text.ends_with("\n# EOF\n"), "{text}");
     let (mut families, mut samples) = (HashSet::new(), 0);
     let (mut family, mut suffix) = ("", "");
@@ -128,7 +155,14 @@ async fn refusals_have_a_reason_of_the_code() {
     let ctx = IngestContext::new(engine.clone());
     let no_app = ctx.open_publish(StreamKey::new("vod", "x")).await;
     assert!(no_app.is_err());
-    let text = Exposition::new(&metrics, engine.clone(), relays(&engine), 0).text();
+    let text = Exposition::new(
+        &metrics,
+        engine.clone(),
+        relays(&engine),
+        Connections::default(),
+        0,
+    )
+    .text();
     for line in [
         r#"arcly_plays_refused_total{protocol="rtmp",reason="stream-not-found"} 2"#,
         r#"arcly_publishes_refused_total{protocol="host",reason="app-not-found"} 1"#,

@@ -26,6 +26,7 @@ pub(crate) fn arcly() -> Command {
     // Tests run side by side: those who want RTSP name free ports.
     command.env("ARCLY_RTSP_LISTEN", "off");
     command.env("ARCLY_RTSPS_LISTEN", "off");
+    command.env("ARCLY_SRT_LISTEN", "127.0.0.1:0");
     command
 }
 

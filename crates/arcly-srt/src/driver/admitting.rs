@@ -98,7 +98,7 @@ impl Shared {
             _ => self.player(target, admission, peer).await?,
         };
         match result {
-            Ok(()) => info!(%stream, %peer, "the connection has ended"),
+            Ok(()) => debug!(%stream, %peer, "the connection has ended"),
             Err(error) => info!(%stream, %peer, %error, "the connection was ended"),
         }
         Ok(())
@@ -119,7 +119,7 @@ impl Shared {
             let _ = session.finish().await;
             return Ok(Ok(()));
         };
-        info!(stream = %target.key, %peer, "publishing");
+        debug!(stream = %target.key, %peer, "publishing");
         let mut demuxer = self.demuxers.new_demuxer();
         let result = publish(&mut link, &session, &mut *demuxer, &self.shutdown).await;
         release(session, &result).await;
@@ -145,7 +145,7 @@ impl Shared {
         let Some((mut link, _entered, _place)) = self.connect(admission, &target).await else {
             return Ok(Ok(()));
         };
-        info!(stream = %target.key, %peer, "playing");
+        debug!(stream = %target.key, %peer, "playing");
         let config = &self.config;
         let packager = MessagePackager::new(
             &*self.muxers,

@@ -136,6 +136,7 @@ impl InboundProtocol for SrtServer {
         let listener = Listener::new(config.handshake.clone(), config.limits.clone(), link::now())
             .map_err(|error| StreamError::io("starting SRT", io::Error::other(error)))?;
         let port = Arc::new(Port::new(udp, listener, config.queued_datagrams));
+        tracing::info!(protocol = NAME, local = %port.udp.local_addr(), "listening");
         ctx.report_health(Health::Healthy);
         let shared = Arc::new(Shared {
             ctx,

@@ -1,0 +1,69 @@
+//! SRT in and out of the server: ffmpeg publishes by it, RTMP's and HLS's viewers see it, and the API tells of it.
+
+mod support;
+
+use std::time::{Duration, Instant};
+use support::{Server, run, tool};
+
+const PASSPHRASE: &str = "correct-horse-battery";
+
+#[test]
+fn what_comes_by_srt_plays_by_srt_and_all_others() {
+    let mut server = Server::start(&["--srt-passphrase", PASSPHRASE]);
+    let port = server.listening("srt").port();
+    assert_eq!(server.json("/api/v1/server")["srt_port"], port);
+    let url = |id: &str| {
+        format!("srt://127.0.0.1:{port}?streamid={id}&passphrase={PASSPHRASE}&mode=caller")
+    };
+    let picture = ["-re", "-f", "lavfi", "-i", "testsrc2=size=320x240:rate=30"];
+    let sound = ["-re", "-f", "lavfi", "-i", "sine=sample_rate=48000"];
+    let coding = "-c:v libx264 -preset ultrafast -g 30 -pix_fmt yuv420p -c:a aac -t 20 -f mpegts";
+    let mut publisher = tool("ffmpeg")
+        .args(["-v", "error", "-nostdin"])
+        .args(picture)
+        .args(sound)
+        .args(coding.split(' '))
+        .arg(url("publish:live/cam"))
+        .spawn()
+        .expect("ffmpeg starts");
+    server.wait_live("live/cam");
+    let sources = [
+        url("read:live/cam"),
+        server.rtmp_url("live/cam"),
+        server.url("/live/cam/index.m3u8"),
+    ];
+    for source in &sources {
+        run(tool("ffmpeg")
+            .args(["-v", "error", "-nostdin", "-i", source])
+            .args(["-t", "1", "-c", "copy", "-f", "null", "-"]));
+    }
+    let connections = server.json("/api/v1/srt");
+    let connection = &connections["connections"][0];
+    assert_eq!(connection["mode"], "publish");
+    assert_eq!(connection["stream"], "cam");
+    assert_eq!(connection["key_bits"], 128);
+    assert!(connection["received"]["packets"].as_u64() > Some(10));
+    let metrics = server.get("/metrics");
+    assert!(metrics.text().contains("arcly_srt_connections 1"));
+
+    // Without the passphrase, or to a name that is taken, nobody gets in.
+    for id in ["read:live/cam", "publish:live/cam"] {
+        let open = format!("srt://127.0.0.1:{port}?streamid={id}&mode=caller");
+        let refused = tool("ffmpeg")
+            .args(["-v", "quiet", "-nostdin", "-i", &open, "-f", "null", "-"])
+            .status();
+        assert!(!refused.expect("ffmpeg starts").success());
+    }
+    server.line(&["refused", "(11)"]);
+
+    publisher.kill().expect("it runs");
+    let killed = now();
+    server.line(&["live/cam: ended"]);
+    assert!(now() - killed < Duration::from_secs(8));
+    let _ = publisher.wait();
+}
+
+#[expect(clippy::disallowed_methods, reason = "measures the server's patience")]
+fn now() -> Instant {
+    Instant::now()
+}
