@@ -185,7 +185,11 @@ fuzz_target!(|data: &[u8]| {
                     sequence: input.sequence(),
                     position: Position::Solo,
                     in_order: false,
-                    key: if flags & 0b111 == 0 { KeyFlag::Even } else { KeyFlag::Clear },
+                    key: if flags & 0b111 == 0 {
+                        KeyFlag::Even
+                    } else {
+                        KeyFlag::Clear
+                    },
                     retransmitted: flags & 0b1000 != 0,
                     message: MessageNumber::FIRST,
                     time: PacketTime::from_micros(micros),
