@@ -11,3 +11,4 @@ pub mod player;
 pub mod process;
 pub mod publisher;
 pub mod quantiles;
+pub mod srt;

@@ -220,3 +220,103 @@ impl fmt::Debug for Receiver {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arcly_core::rtp::RtpHeader;
+    use arcly_mux_ts::TsDemuxer;
+    use proptest::prelude::*;
+    use std::time::Duration;
+
+    fn start() -> Instant {
+        #[expect(clippy::disallowed_methods, reason = "any instant will do")]
+        Instant::now()
+    }
+
+    fn receiver(rtp: bool, limits: Limits, now: Instant) -> Receiver {
+        Receiver::new(rtp, limits, Arc::new(TsDemuxer::default), now)
+    }
+
+    fn from(port: u16) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], port))
+    }
+
+    fn rtp(sequence: u16, ssrc: u32) -> Vec<u8> {
+        let header = RtpHeader {
+            payload_type: 33,
+            marker: false,
+            sequence,
+            timestamp: 0,
+            ssrc,
+        };
+        let mut packet = header.to_bytes().to_vec();
+        packet.resize(12 + 188, 0xff);
+        packet[12..16].copy_from_slice(&[0x47, 0x1f, 0xff, 0x10]);
+        packet
+    }
+
+    #[test]
+    fn rtp_is_put_in_order_and_what_is_missing_is_counted_in_time() {
+        let start = start();
+        let mut receiver = receiver(true, Limits::default(), start);
+        let mut frames = Vec::new();
+        let mut receive = |sequence, ssrc, ms| {
+            let now = start + Duration::from_millis(ms);
+            receiver.receive(from(1), &rtp(sequence, ssrc), now, &mut frames)
+        };
+        assert_eq!(receive(65_534, 1, 0), Received::Started(from(1)));
+        receive(0, 1, 5);
+        receive(65_535, 1, 6);
+        receive(2, 1, 10);
+        // Another SSRC starts anew: nothing of it is late or lost.
+        receive(700, 2, 60);
+        receive(703, 2, 61);
+        let due = receiver.next_timeout().unwrap();
+        assert_eq!(due, start + Duration::from_millis(161));
+        receiver.handle_timeout(due, &mut frames);
+        assert_eq!(receiver.counters().lost, 2);
+        assert_eq!(receiver.counters().datagrams, 6);
+    }
+
+    #[test]
+    fn what_comes_too_fast_is_dropped() {
+        let start = start();
+        let limits = Limits {
+            bytes_per_second: 18_800,
+            ..Limits::default()
+        };
+        let mut receiver = receiver(false, limits, start);
+        for _ in 0..1_000 {
+            receiver.receive(from(1), &rtp(0, 0)[12..], start, &mut Vec::new());
+        }
+        // Two seconds' worth pass at once.
+        let over = receiver.counters().over_rate;
+        assert!((795..=801).contains(&over), "{over}");
+    }
+
+    proptest! {
+        /// Whatever comes, from whomever, whenever.
+        #[test]
+        fn nothing_panics(
+            rtp: bool,
+            datagrams in prop::collection::vec(
+                (0..3u16, prop::collection::vec(any::<u8>(), 0..400), 0..3_000u64, any::<bool>()),
+                0..60,
+            ),
+        ) {
+            let mut now = start();
+            let mut receiver = receiver(rtp, Limits::default(), now);
+            let mut frames = Vec::new();
+            for (port, mut datagram, ms, valid) in datagrams {
+                now += Duration::from_millis(ms);
+                if valid && let Some(first) = datagram.first_mut() {
+                    *first = if rtp { 0x80 } else { 0x47 };
+                }
+                receiver.handle_timeout(now, &mut frames);
+                receiver.receive(from(port), &datagram, now, &mut frames);
+                prop_assert!(receiver.next_timeout().is_none_or(|next| next > now));
+            }
+        }
+    }
+}
