@@ -29,7 +29,7 @@ impl Connection {
             .next_packet(now, &self.rtt, self.crypto.as_mut())?;
         self.timers.set(Timer::KeepAlive, now, KEEP_ALIVE);
         self.start_retransmission(now);
-        Some(packet.to_datagram())
+        Some(packet.into_datagram())
     }
 
     fn next_control(&mut self, now: Instant) -> Option<Control> {

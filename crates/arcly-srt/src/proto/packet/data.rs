@@ -1,6 +1,6 @@
 //! Data packets (draft-sharabayko-srt-01, 3.1).
 
-use super::{Datagram, SocketId, header};
+use super::{Datagram, HEADER_BYTES, SocketId, header};
 use crate::proto::sequence::{MessageNumber, SequenceNumber};
 use crate::proto::time::PacketTime;
 use bytes::Bytes;
@@ -120,19 +120,32 @@ impl DataPacket {
     /// The packet as it is sent. The payload is shared, not copied.
     #[must_use]
     pub fn to_datagram(&self) -> Datagram {
+        Datagram {
+            header: self.header(),
+            body: self.payload.clone(),
+        }
+    }
+
+    /// The same without another reference to the payload, whose count is contended where many peers get it.
+    #[must_use]
+    pub fn into_datagram(self) -> Datagram {
+        Datagram {
+            header: self.header(),
+            body: self.payload,
+        }
+    }
+
+    fn header(&self) -> [u8; HEADER_BYTES] {
         let flags = self.position.bits() << 30
             | u32::from(self.in_order) << 29
             | self.key.bits() << 27
             | u32::from(self.retransmitted) << 26
             | self.message.value();
-        Datagram {
-            header: header([
-                self.sequence.value(),
-                flags,
-                self.time.as_micros(),
-                self.destination.0,
-            ]),
-            body: self.payload.clone(),
-        }
+        header([
+            self.sequence.value(),
+            flags,
+            self.time.as_micros(),
+            self.destination.0,
+        ])
     }
 }
