@@ -134,7 +134,7 @@ pub(super) struct Connection {
     pub(super) starting: Option<Feed>,
     /// The tracks that go by UDP.
     pub(super) links: Vec<Link>,
-    inbox: (mpsc::Sender<Datagram>, mpsc::Receiver<Datagram>),
+    pub(super) inbox: (mpsc::Sender<Datagram>, mpsc::Receiver<Datagram>),
     /// How many packets a player has said to miss of each track.
     pub(super) reported_lost: HashMap<TrackId, u64>,
     /// Who we are in RTCP to a publisher.
@@ -143,6 +143,8 @@ pub(super) struct Connection {
     ingest: Rate,
     /// When the peer is read again, who sends more than it may.
     read_again: Option<Instant>,
+    /// When the connection is closed on a player whose stream has ended, and who has not hung up by then.
+    pub(super) farewell: Option<Instant>,
     /// Why the connection will be closed.
     pub(super) failure: Option<ConnectionError>,
 }
@@ -192,6 +194,7 @@ impl Connection {
             batch: Batch::default(),
             ingest: Rate::bytes(config.limits.bytes_per_second, now()),
             read_again: None,
+            farewell: None,
             failure: None,
             config,
         })
@@ -354,7 +357,7 @@ impl Connection {
         let stuck =
             blocked_since.and_then(|since| since.checked_add(self.config.limits.write_timeout));
         let publication = self.publication.as_ref().and_then(Publication::deadline);
-        let others = [stuck, again, publication, self.read_again];
+        let others = [stuck, again, publication, self.read_again, self.farewell];
         others.into_iter().flatten().fold(session, Instant::min)
     }
 
@@ -366,6 +369,9 @@ impl Connection {
             self.wire.lock().stuck();
             let failure = self.failure.take();
             return Err(failure.unwrap_or(ConnectionError::WriteTimeout(limit)));
+        }
+        if self.farewell.is_some_and(|farewell| farewell <= now) {
+            self.session.close();
         }
         self.publication_due();
         let result = self.session.handle_input(Input::Timeout, now);
@@ -440,7 +446,10 @@ impl Connection {
             info!(stream = %play.handle().key(), "the player stopped");
         }
         self.starting = None;
-        self.wire.lock().stop();
+        if self.wire.lock().stop().is_none() && self.farewell.is_some() {
+            // It heard the goodbye and says the same.
+            self.session.close();
+        }
         self.unpublish().await;
         self.links.clear();
         self.reported_lost.clear();

@@ -29,6 +29,8 @@ use tracing::{debug, info};
 
 /// How long PLAY waits for the rendition's first packets, to tell where it starts.
 const FIRST_PACKETS: Duration = Duration::from_secs(1);
+/// How long a player may stay on the connection after its stream has ended.
+const FAREWELL: Duration = Duration::from_secs(2);
 /// How many packets are looked at for where each track starts.
 const PEEKED: usize = 64;
 /// How long after its first frame a stream is taken to have shown all its tracks.
@@ -284,12 +286,15 @@ impl Connection {
         };
         let key = play.handle().key().clone();
         info!(stream = %key, ?end, "playing ended");
-        if end != PlayEnd::Unpublished {
+        if end == PlayEnd::Unpublished {
+            // There is no request by which a server ends a session that clients know; they hear BYE, and some (GStreamer) take a connection that closes
+            // before they have read it for an error. So they are given time to hang up.
+            self.farewell = now().checked_add(FAREWELL);
+        } else {
             let ended = super::outcome::ConnectionError::PlayEnded { key, end };
             self.failure.get_or_insert(ended);
+            self.session.close();
         }
-        // There is no request by which a server ends a session that clients know; they see BYE, and the connection close.
-        self.session.close();
     }
 
     /// Takes what a player reports.

@@ -14,10 +14,16 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
+use tokio::time::timeout;
 use tracing::{debug, info, warn};
 
 /// How often a publisher is asked for a keyframe that viewers want.
 const KEYFRAME_EVERY: Duration = Duration::from_secs(1);
+
+/// How long after the end of a publication its last datagrams are waited for: until none has come for this long, …
+const SILENCE: Duration = Duration::from_millis(20);
+/// … and at most for this long.
+const LAST_DATAGRAMS: Duration = Duration::from_millis(200);
 
 /// A publication, and what tells that the host ends it or wants something of it.
 pub(super) struct Publication {
@@ -363,8 +369,17 @@ impl Connection {
         }
     }
 
-    /// The peer has ended the publication, or gone.
+    /// The peer has ended the publication, or gone. What it sent by UDP before may still be on its way: it is waited for until
+    /// nothing more comes.
     pub(super) async fn unpublish(&mut self) {
+        if self.recording().is_some() && !self.links.is_empty() {
+            let deadline = now() + LAST_DATAGRAMS;
+            while now() < deadline
+                && let Ok(Some(datagram)) = timeout(SILENCE, self.inbox.1.recv()).await
+            {
+                self.packet(datagram);
+            }
+        }
         let at = self.recording().map(|recording| recording.at(now()));
         if let (Some(at), Some(recording)) = (at, self.recording()) {
             recording.ingest.finish(at);
