@@ -188,6 +188,10 @@ impl StreamMuxConfig {
 }
 
 /// The AudioSpecificConfig, which has `length` bits where that is told.
+/// What announces the extension of an AudioSpecificConfig (ISO/IEC 14496-3 Table 1.15). Without a length it may not follow (1.6.5.2), but GStreamer's
+/// payloader writes what its encoder gave, ffmpeg's with one; taken for a frameLengthType, it would be a reserved one.
+const SYNC_EXTENSION: u16 = 0x2b7;
+
 fn read_audio(bits: &mut Bits<'_>, length: Option<usize>) -> Result<AudioSpecificConfig> {
     let max = MAX_CONFIG_BYTES * 8;
     if length.is_some_and(|length| length > max) {
@@ -199,7 +203,13 @@ fn read_audio(bits: &mut Bits<'_>, length: Option<usize>) -> Result<AudioSpecifi
     // It is aligned to its own start, not to that of the multiplex.
     let aligned = bits.peek_bytes(length.unwrap_or(max));
     let inner = &mut Bits::new("AudioSpecificConfig in LATM", &aligned);
-    let audio = AudioSpecificConfig::read(inner, length.is_some())?;
+    let mut audio = AudioSpecificConfig::read(inner, length.is_some())?;
+    if length.is_none()
+        && matches!(*inner.peek_bytes(11), [high, low, ..] if u16::from_be_bytes([high, low]) >> 5 == SYNC_EXTENSION)
+    {
+        *inner = Bits::new("AudioSpecificConfig in LATM", &aligned);
+        audio = AudioSpecificConfig::read(inner, true)?;
+    }
     bits.skip(length.unwrap_or(inner.consumed()), "AudioSpecificConfig")?;
     Ok(audio)
 }
