@@ -116,6 +116,36 @@ fn a_stream_goes_from_server_to_server_and_recovers() {
 }
 
 #[test]
+fn streams_go_by_rtsp_too_and_a_pull_on_demand_while_somebody_watches() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut sink = Server::start(&[]);
+    let push = format!(
+        "[[push]]\nstream = 'live/demo'\nurl = 'rtsp://{}/live/pushed'\n",
+        sink.rtsp.expect("on")
+    );
+    let mut origin = start(folder.path(), "origin.toml", &push, &["--demo"]);
+    origin.wait_live("live/demo");
+    sink.wait_live("live/pushed");
+    assert_eq!(wait_state(&origin, "demo", "live")["way"], "push");
+
+    let pull = format!(
+        "[[pull]]\nstream = 'live/pulled'\nurl = 'rtsp://{}/live/demo'\non_demand = true\n",
+        origin.rtsp.expect("on")
+    );
+    let edge = start(folder.path(), "edge.toml", &pull, &[]);
+    wait_state(&edge, "pulled", "waiting");
+    assert_eq!(edge.get("/readyz").status, 200);
+    // Players wait for it, by whatever protocol they come.
+    for path in ["/live/pulled.flv", "/live/pulled/index.m3u8"] {
+        let url = edge.url(path);
+        let url = url.as_str();
+        run(support::tool("ffmpeg").args(["-v", "error", "-i", url, "-t", "2", "-f", "null", "-"]));
+        wait_state(&edge, "pulled", "live");
+        wait_state(&edge, "pulled", "waiting");
+    }
+}
+
+#[test]
 fn relays_are_the_hosts_own_where_tokens_are_asked_for() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut remote = Server::start(&["--demo"]);

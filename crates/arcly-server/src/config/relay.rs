@@ -3,6 +3,8 @@
 use super::{ConfigError, Span};
 use arcly_stream::media::StreamKey;
 use arcly_stream::protocol::rtmp::proto::client::RtmpUrl;
+use arcly_stream::protocol::rtsp::TransportPolicy;
+use arcly_stream::protocol::rtsp::proto::client::RemoteUrl;
 use arcly_stream::protocol::ts_udp::TsUrl;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
@@ -24,7 +26,13 @@ pub(crate) struct Relay {
     /// … up to this.
     #[serde(default = "retry_max")]
     pub(crate) retry_max: Span,
-    /// With `rtmps`: whose certificates are trusted, instead of those that the system trusts.
+    /// What media of `rtsp` is carried over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) transport: Option<RelayTransport>,
+    /// Of a pull by RTSP: whether it runs only while somebody watches.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) on_demand: bool,
+    /// With `rtmps` and `rtsps`: whose certificates are trusted, instead of those that the system trusts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) tls_ca: Option<PathBuf>,
 }
@@ -37,10 +45,30 @@ const fn retry_max() -> Span {
     Span(arcly_stream::protocol::rtmp::Backoff::DEFAULT_MAX)
 }
 
+/// What media of RTSP is carried over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum RelayTransport {
+    Auto,
+    Udp,
+    Tcp,
+}
+
+impl From<RelayTransport> for TransportPolicy {
+    fn from(transport: RelayTransport) -> Self {
+        match transport {
+            RelayTransport::Auto => Self::Auto,
+            RelayTransport::Udp => Self::Udp,
+            RelayTransport::Tcp => Self::Tcp,
+        }
+    }
+}
+
 /// Where a relay connects to, by the protocol that the URL names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum RelayTarget {
     Rtmp(RtmpUrl),
+    Rtsp(RemoteUrl),
     TsUdp(TsUrl),
 }
 
@@ -48,6 +76,7 @@ impl fmt::Display for RelayTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Rtmp(url) => url.fmt(f),
+            Self::Rtsp(url) => url.fmt(f),
             Self::TsUdp(url) => url.fmt(f),
         }
     }
@@ -65,6 +94,12 @@ impl RelayUrl {
             let url: Result<TsUrl, _> = url.parse();
             return url
                 .map(RelayTarget::TsUdp)
+                .map_err(|error| error.to_string());
+        }
+        if url.starts_with("rtsp://") || url.starts_with("rtsps://") {
+            let url: Result<RemoteUrl, _> = url.parse();
+            return url
+                .map(RelayTarget::Rtsp)
                 .map_err(|error| error.to_string());
         }
         let url: Result<RtmpUrl, _> = url.parse();
@@ -140,6 +175,13 @@ impl Relay {
             }
             Ok(_) => {}
         }
+        let is_rtsp = matches!(self.url.for_stream("x"), Ok(RelayTarget::Rtsp(_)));
+        if self.transport.is_some() && !is_rtsp {
+            return wrong("transport is for RTSP");
+        }
+        if self.on_demand && !(is_rtsp && what == "pull") {
+            return wrong("on_demand is for pulls by RTSP");
+        }
         if self.retry_max.0 < self.retry_min.0 {
             return wrong("retry_max is less than retry_min");
         }
@@ -173,6 +215,9 @@ mod tests {
             ("push", "live", one, Some("<app>/<stream>")),
             ("push", "vod/x", one, Some("application")),
             ("push", "live/", one, Some("name")),
+            ("pull", "live/x", "rtsp://u:p@cam.example/stream", None),
+            ("push", "live/*", "rtsps://a.example/{stream}", None),
+            ("pull", "live/x", "rtsp://:554/stream", Some("RTSP URL")),
             ("pull", "live/x", "udp://:5000", None),
             ("push", "live/x", "rtp://239.1.1.1:5000?ttl=2", None),
             ("push", "live/x", "udp://:5000", Some("address")),
@@ -193,6 +238,21 @@ mod tests {
                 other => panic!("{what} {stream} {url}: {other:?}"),
             }
         }
+    }
+
+    #[test]
+    fn what_is_for_rtsp_is_for_rtsp() {
+        let of = |what: &str, url: &str, option: &str| {
+            let text = format!("stream = 'live/x'\nurl = '{url}'\n{option}\n");
+            let relay: Relay = toml::from_str(&text).expect("TOML");
+            relay.validate(what, &["live".into()]).is_ok()
+        };
+        let (rtsp, rtmp) = ("rtsp://a.example/x", "rtmp://a.example/app/x");
+        assert!(of("pull", rtsp, "transport = 'udp'\non_demand = true"));
+        assert!(of("push", rtsp, "transport = 'tcp'"));
+        assert!(!of("push", rtsp, "on_demand = true"));
+        assert!(!of("pull", rtmp, "on_demand = true"));
+        assert!(!of("pull", rtmp, "transport = 'auto'"));
     }
 
     #[test]

@@ -102,7 +102,9 @@ impl Viewers {
             let viewers = self.lock();
             viewers.len() < self.max || viewers.contains_key(&who)
         };
-        if !has_room || self.engine.get_stream(key).is_err() {
+        // One that is brought in on demand is waited for.
+        let is_there = || self.engine.get_stream(key).is_ok() || self.engine.is_offered(key);
+        if !has_room || !is_there() {
             return self.engine.authorize_play(&request).await;
         }
         let session = match self.engine.open_play(request).await {

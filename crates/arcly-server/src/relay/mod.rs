@@ -9,8 +9,9 @@ use crate::config::{Config, Relay, RelayTarget};
 use arcly_stream::media::{AppName, StreamKey};
 use arcly_stream::net::tls::ServerTrust;
 use arcly_stream::prelude::*;
-use arcly_stream::presets::{ts_udp_input, ts_udp_push};
+use arcly_stream::presets::{rtsp_source, ts_udp_input, ts_udp_push};
 use arcly_stream::protocol::rtmp::Backoff;
+use arcly_stream::protocol::rtsp::OnDemand;
 use push_all::PushAll;
 use record::Followed;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -107,6 +108,20 @@ impl Relays {
                 let record = Record::new(Way::Pull, key, shown, pull.status(), pull.traffic());
                 Followed::new(pull, self.add(record))
             }
+            RelayTarget::Rtsp(url) => {
+                let mut pull = rtsp_source(url, key.clone())
+                    .credentials(credentials)
+                    .backoff(backoff)
+                    .trust(trust(relay));
+                if let Some(transport) = relay.transport {
+                    pull = pull.transport(transport.into());
+                }
+                if relay.on_demand {
+                    pull = pull.on_demand(OnDemand::default());
+                }
+                let record = Record::new(Way::Pull, key, shown, pull.status(), pull.traffic());
+                Followed::new(pull, self.add(record))
+            }
             RelayTarget::TsUdp(url) => {
                 let pull = ts_udp_input(url, key.clone())
                     .credentials(credentials)
@@ -129,6 +144,17 @@ impl Relays {
                     .credentials(credentials)
                     .backoff(backoff)
                     .trust(trust(relay));
+                let record = Record::new(Way::Push, key, shown, push.status(), push.traffic());
+                Followed::new(push, self.add(record))
+            }
+            RelayTarget::Rtsp(url) => {
+                let mut push = RtspPush::new(key.clone(), url)
+                    .credentials(credentials)
+                    .backoff(backoff)
+                    .trust(trust(relay));
+                if let Some(transport) = relay.transport {
+                    push = push.transport(transport.into());
+                }
                 let record = Record::new(Way::Push, key, shown, push.status(), push.traffic());
                 Followed::new(push, self.add(record))
             }

@@ -7,6 +7,8 @@ mod follow;
 mod hls;
 #[cfg(any(feature = "fmp4", feature = "ts"))]
 mod recording;
+#[cfg(all(feature = "rtsp", feature = "ts"))]
+mod rtsp;
 #[cfg(all(feature = "srt", feature = "ts"))]
 mod srt;
 #[cfg(feature = "ts-udp")]
@@ -23,6 +25,8 @@ pub use hls::{hls_ts_origin, serve_hls};
 pub use recording::{mp4_recording_sink, record_mp4};
 #[cfg(feature = "ts")]
 pub use recording::{record_ts, ts_recording_sink};
+#[cfg(all(feature = "rtsp", feature = "ts"))]
+pub use rtsp::rtsp_source;
 #[cfg(all(feature = "srt", feature = "ts"))]
 pub use srt::{bind_srt, srt_server};
 #[cfg(feature = "ts-udp")]
