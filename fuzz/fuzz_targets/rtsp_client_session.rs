@@ -34,7 +34,8 @@ impl World {
                         Event::Described(presentation) => {
                             assert!(!presentation.tracks.is_empty());
                             let tracks = 0..presentation.tracks.len();
-                            let wanted: Vec<_> = tracks.map(|track| (track, self.carriage)).collect();
+                            let wanted: Vec<_> =
+                                tracks.map(|track| (track, self.carriage)).collect();
                             // It may have ended with the same bytes.
                             let _ = self.session.setup(&wanted, now);
                         }
@@ -78,11 +79,16 @@ fn opening(carriage: Carriage) -> [String; 5] {
     };
     let set_up = |cseq, track| {
         let transport = transport(track);
-        format!("RTSP/1.0 200 OK\r\nCSeq: {cseq}\r\nSession: 1;timeout=10\r\nTransport: {transport}\r\n\r\n")
+        format!(
+            "RTSP/1.0 200 OK\r\nCSeq: {cseq}\r\nSession: 1;timeout=10\r\nTransport: {transport}\r\n\r\n"
+        )
     };
     [
         "RTSP/1.0 200 OK\r\nCSeq: 1\r\nPublic: GET_PARAMETER\r\n\r\n".to_owned(),
-        format!("RTSP/1.0 200 OK\r\nCSeq: 2\r\nContent-Length: {}\r\n\r\n{SDP}", SDP.len()),
+        format!(
+            "RTSP/1.0 200 OK\r\nCSeq: 2\r\nContent-Length: {}\r\n\r\n{SDP}",
+            SDP.len()
+        ),
         set_up(3, 0),
         set_up(4, 1),
         "RTSP/1.0 200 OK\r\nCSeq: 5\r\n\r\n".to_owned(),
@@ -97,7 +103,9 @@ fuzz_target!(|data: &[u8]| {
     };
     #[expect(clippy::disallowed_methods, reason = "an arbitrary origin of time")]
     let mut now = Instant::now();
-    let url: RemoteUrl = "rtsp://user:s3cret@host/live/s3cret".parse().expect("a URL");
+    let url: RemoteUrl = "rtsp://user:s3cret@host/live/s3cret"
+        .parse()
+        .expect("a URL");
     let mut world = World {
         session: ClientSession::play(ClientConfig::default(), &url, 1, now),
         carriage,
