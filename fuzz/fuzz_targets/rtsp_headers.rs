@@ -16,15 +16,24 @@ fuzz_target!(|text: &str| {
         let _ = transport.to_string();
     }
     for challenge in Challenge::parse_all([text]).unwrap_or_default() {
-        assert_eq!(Challenge::parse_all([&*challenge.to_string()]), Ok(vec![challenge]));
+        assert_eq!(
+            Challenge::parse_all([&*challenge.to_string()]),
+            Ok(vec![challenge])
+        );
     }
     if let Ok(authorization) = Authorization::parse(text) {
-        assert_eq!(Authorization::parse(&authorization.to_string()), Ok(authorization));
+        assert_eq!(
+            Authorization::parse(&authorization.to_string()),
+            Ok(authorization)
+        );
     }
     if let Ok(range) = Range::parse(text) {
         let written = range.to_string();
         // Less than a millisecond is not written.
-        assert_eq!(Range::parse(&written).map(|range| range.to_string()), Ok(written));
+        assert_eq!(
+            Range::parse(&written).map(|range| range.to_string()),
+            Ok(written)
+        );
     }
     let _ = RtpInfo::parse_all(text);
     if let Ok(session) = SessionHeader::parse(text) {

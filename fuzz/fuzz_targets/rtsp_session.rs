@@ -5,7 +5,8 @@
 use arcly_rtsp::Config;
 use arcly_rtsp::proto::message::StatusCode;
 use arcly_rtsp::proto::session::{
-    ConnectionSetup, Event, Input, OfferedTrack, Output, PlayStarted, Presentation, Refusal, ServerSession,
+    ConnectionSetup, Event, Input, OfferedTrack, Output, PlayStarted, Presentation, Refusal,
+    ServerSession,
 };
 use arcly_rtsp::proto::transport::Pair;
 use libfuzzer_sys::fuzz_target;
@@ -33,7 +34,9 @@ fuzz_target!(|data: &[u8]| {
                     session.accept_open(Presentation::new(tracks, "v=0\r\n".into()), now)
                 }
                 Output::Event(Event::Publish(..)) => session.accept_publish(now),
-                Output::Event(Event::Udp(_)) => session.accept_udp(Some(Pair::new(8_000, 8_001)), now),
+                Output::Event(Event::Udp(_)) => {
+                    session.accept_udp(Some(Pair::new(8_000, 8_001)), now)
+                }
                 Output::Event(Event::Play(_)) => session.accept_play(&PlayStarted::default(), now),
                 Output::Event(Event::Record) => session.accept_record(now),
                 Output::Timeout(_) => break,
