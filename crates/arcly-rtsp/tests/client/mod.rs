@@ -4,6 +4,7 @@
 pub(crate) mod camera;
 pub(crate) mod gst;
 pub(crate) mod mock;
+pub(crate) mod playing;
 pub(crate) mod pull;
 
 use arcly_core::bytes::Bytes;
