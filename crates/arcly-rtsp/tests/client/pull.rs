@@ -125,15 +125,15 @@ pub(crate) fn check_pictures(frames: &[MediaFrame]) -> CodecId {
     pictures[0].codec
 }
 
-/// Checks that nothing is missing or doubled: all gaps are as they should be, but for a quarter more or less while a track is moved beside
-/// another as sender reports say.
+/// Checks that nothing is missing or doubled: all gaps are as they should be, but while a track is moved beside another as sender
+/// reports say: a picture that is missing makes a gap of two, one that is doubled none.
 fn check_gaps(times: &[i64], ticks: i64) {
     let gaps: Vec<_> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
     let off = |gap: &&i64| (**gap - ticks).abs() > ticks / 100;
     let moved: Vec<_> = gaps.iter().filter(off).collect();
     for &&gap in &moved {
         assert!(
-            (gap - ticks).abs() <= ticks / 3,
+            (gap - ticks).abs() < ticks * 9 / 10,
             "a gap of {gap} where it should be {ticks}: {gaps:?}"
         );
     }
