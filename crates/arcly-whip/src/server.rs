@@ -20,6 +20,7 @@ use arcly_core::{
     StreamHandle, StreamKey,
 };
 use async_trait::async_trait;
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -152,16 +153,12 @@ impl WhipServer {
     pub async fn handle(&self, request: WhipRequest) -> WhipResponse {
         let peer = request.peer;
         let answered = match (request.method, request.resource.clone()) {
-            (WhipMethod::Options, _) => Ok(WhipResponse::options()),
+            (WhipMethod::Options, resource) => Ok(WhipResponse::options(&resource)),
             (WhipMethod::Post, WhipResource::Publish(key)) => self.publish(request, key).await,
             (WhipMethod::Post, WhipResource::Play(key)) => self.play(request, key).await,
             (WhipMethod::Patch, WhipResource::Session(id)) => self.patch(&request, &id).await,
             (WhipMethod::Delete, WhipResource::Session(id)) => self.delete(&id).await,
-            _ => Err(Problem::new(
-                405,
-                "Method not allowed",
-                "sessions are opened by POST to an endpoint, and changed by PATCH and DELETE",
-            )),
+            (_, resource) => Err(Problem::method_not_allowed(&resource)),
         };
         answered.unwrap_or_else(|problem| {
             debug!(?peer, reason = problem.detail(), "refused");
@@ -310,6 +307,7 @@ impl WhipServer {
             address: inbox.downgrade(),
             ports: Arc::clone(&running.ports),
             router: Arc::clone(&running.router),
+            routes: VecDeque::new(),
             connected: Some(Box::new(move || drop(connecting))),
         };
         let router = Arc::clone(&running.router);
@@ -351,8 +349,7 @@ impl WhipServer {
             .is_some_and(|ice| ice.ufrag != peer.remote_ufrag());
         // RFC 9725 4.3.1: candidates are for the ICE session that they name, a restart is for any.
         match request.if_match.as_deref() {
-            Some("*") => {}
-            Some(tag) if tag == peer.etag() => {}
+            Some(tags) if matches_etag(tags, &peer.etag()) => {}
             Some(_) => {
                 return Err(Problem::new(
                     412,
@@ -375,7 +372,7 @@ impl WhipServer {
             _ => {
                 let (reply, answer) = oneshot::channel();
                 let candidates = fragment.candidates;
-                ask(&peer, Command::Candidates { candidates, reply }, answer).await??;
+                ask(&peer, Command::Candidates { candidates, reply }, answer).await?;
                 Ok(WhipResponse::new(204))
             }
         }
@@ -508,6 +505,14 @@ fn has_b_frames(stream: &StreamHandle) -> bool {
         .replay_buffer()
         .iter()
         .any(|frame| frame.is_video() && frame.pts != frame.dts)
+}
+
+/// Whether `If-Match` (RFC 9110 13.1.1) names this ETag. RFC 9725 4.3.1.2 writes the asterisk in quotes, and so do clients.
+fn matches_etag(if_match: &str, etag: &str) -> bool {
+    if_match
+        .split(',')
+        .map(str::trim)
+        .any(|tag| tag == etag || matches!(tag, "*" | "\"*\""))
 }
 
 /// RFC 9725 4.6.

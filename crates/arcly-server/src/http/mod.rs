@@ -63,8 +63,9 @@ fn router(app: AppState) -> Router {
         .route("/{app}/{file}", get(flv::serve).options(hls::preflight))
         .route(
             "/{app}/{stream}/{*resource}",
-            get(hls::serve)
+            get(webrtc::get_or_hls)
                 .post(webrtc::serve)
+                .put(webrtc::serve)
                 .patch(webrtc::serve)
                 .delete(webrtc::serve)
                 .options(webrtc::preflight),

@@ -10,10 +10,10 @@ use arcly_stream::protocol::whip::{WhipMethod, WhipRequest, WhipResource, WhipRe
 use axum::Extension;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Path, Request, State};
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 
-/// `POST`, `PATCH` and `DELETE /<app>/<stream>/…`.
+/// `POST`, `PATCH`, `PUT` and `DELETE /<app>/<stream>/…`.
 pub(super) async fn serve(
     State(app): State<AppState>,
     Path((name, stream, resource)): Path<(String, String, String)>,
@@ -25,7 +25,7 @@ pub(super) async fn serve(
         Method::POST => WhipMethod::Post,
         Method::PATCH => WhipMethod::Patch,
         Method::DELETE => WhipMethod::Delete,
-        _ => return StatusCode::METHOD_NOT_ALLOWED.into_response(),
+        _ => WhipMethod::Other,
     };
     let resource = whip_resource(StreamKey::new(name, stream), &resource);
     let (Some(server), Some(resource)) = (&app.webrtc, resource) else {
@@ -50,6 +50,26 @@ pub(super) async fn serve(
     };
     whip.body = body;
     respond(server.handle(whip).await)
+}
+
+/// `GET /<app>/<stream>/…`, which are HLS's but for the endpoints, where they are refused.
+pub(super) async fn get_or_hls(
+    State(app): State<AppState>,
+    Path((name, stream, resource)): Path<(String, String, String)>,
+    peer: Extension<Peer>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    let whip = whip_resource(StreamKey::new(name.clone(), stream.clone()), &resource);
+    if let (Some(server), Some(whip)) = (&app.webrtc, whip) {
+        let request = WhipRequest::new(WhipMethod::Other, whip);
+        return respond(server.handle(request).await);
+    }
+    let path = Path((name, stream, resource));
+    hls::serve(State(app), path, peer, method, uri, headers)
+        .await
+        .into_response()
 }
 
 /// `OPTIONS /<app>/<stream>/…`, which HLS has below the same path.

@@ -9,7 +9,7 @@ mod watching;
 
 pub(crate) use ports::{Ports, local_addresses};
 pub(crate) use publishing::Publishing;
-pub(crate) use router::Router;
+pub(crate) use router::{Evidence, Router};
 pub(crate) use session::{Command, Media, Session};
 pub(crate) use watching::Watching;
 

@@ -32,8 +32,12 @@ const MAX_SOURCES: usize = 64;
 enum Source {
     /// Media, of this track of the ingest.
     Media { index: usize },
-    /// Retransmissions of media of this payload type; which SSRC's is told by the layer, or by there being one.
-    Retransmission { media: usize, codec: usize },
+    /// Retransmissions of media of this payload type; which SSRC's is told by the layer, by its place, or by there being one.
+    Retransmission {
+        media: usize,
+        codec: usize,
+        layer: Option<usize>,
+    },
 }
 
 /// A track of the ingest, and what it was negotiated as.
@@ -42,7 +46,8 @@ struct Track {
     ssrc: u32,
     media: usize,
     codec: usize,
-    layer: Option<String>,
+    /// Which simulcast layer, by its place in the offer.
+    layer: Option<usize>,
     nack: Option<NackGenerator>,
 }
 
@@ -111,8 +116,11 @@ impl Publishing {
                 self.count_arrival(index, &packet.header, extensions, at);
                 self.take(index, packet.header.sequence, datagram, at);
             }
-            Source::Retransmission { media, codec } => {
-                let layer = self.layer_of_retransmission(media, extensions);
+            Source::Retransmission {
+                media,
+                codec,
+                layer,
+            } => {
                 if let Some((index, original)) = self.restore(&packet, media, codec, layer) {
                     self.count_arrival(index, &packet.header, extensions, at);
                     let sequence = u16::from_be_bytes(
@@ -156,28 +164,16 @@ impl Publishing {
         }
     }
 
-    /// Which layer a retransmission is of, where its packet tells.
-    fn layer_of_retransmission<'a>(
-        &self,
-        media: usize,
-        extensions: ExtensionReader<'a>,
-    ) -> Option<&'a str> {
-        let media = self.media.get(media)?;
-        extensions.text(media.repaired_layer_extension)
-    }
-
     /// The packet that a retransmission carries (RFC 4588 4), and its track.
     fn restore(
         &self,
         packet: &RtpPacket,
         media: usize,
         codec: usize,
-        layer: Option<&str>,
+        layer: Option<usize>,
     ) -> Option<(usize, Bytes)> {
         let index = self.tracks.iter().position(|track| {
-            track.media == media
-                && track.codec == codec
-                && (layer.is_none() || track.layer.as_deref() == layer)
+            track.media == media && track.codec == codec && track.layer == layer
         })?;
         let track = self.tracks.get(index)?;
         let payload_type = self.media.get(media)?.codecs.get(codec)?.payload_type;
@@ -211,22 +207,42 @@ impl Publishing {
             }
             _ => {}
         }
+        let layer = self.layer(media, is_retransmission, extensions)?;
         if known.is_none() && self.sources.len() == MAX_SOURCES {
             return None;
         }
         let source = if is_retransmission {
-            Source::Retransmission { media, codec }
+            Source::Retransmission {
+                media,
+                codec,
+                layer,
+            }
         } else {
-            let layer = self
-                .media
-                .get(media)
-                .and_then(|media| extensions.text(media.layer_extension));
-            let layer = layer.map(str::to_owned);
             let index = self.add_track(header.ssrc, media, codec, layer)?;
             Source::Media { index }
         };
         self.sources.insert(header.ssrc, source);
         Some(source)
+    }
+
+    /// Which layer a packet of a new source is of: `Some(None)` where there are none. `None` where the packet does not tell, or names one that was not
+    /// negotiated; senders tell until they know from our reports that we have learnt it.
+    fn layer(
+        &self,
+        media: usize,
+        is_retransmission: bool,
+        extensions: ExtensionReader<'_>,
+    ) -> Option<Option<usize>> {
+        let media = self.media.get(media)?;
+        if media.layers.is_empty() {
+            return Some(None);
+        }
+        let extension = match is_retransmission {
+            true => media.repaired_layer_extension,
+            false => media.layer_extension,
+        };
+        let name = extensions.text(extension)?;
+        media.layers.iter().position(|layer| layer == name).map(Some)
     }
 
     /// Which media and codec a payload type is of, and whether it is that of retransmissions.
@@ -262,7 +278,7 @@ impl Publishing {
         ssrc: u32,
         media: usize,
         codec: usize,
-        layer: Option<String>,
+        layer: Option<usize>,
     ) -> Option<usize> {
         let negotiated = self.media.get(media)?;
         let PublishedCodec {
@@ -280,12 +296,13 @@ impl Publishing {
             track.nack = nack;
             return Some(index);
         }
-        let id = self.track_id(media, layer.as_deref())?;
+        let id = self.track_id(media, layer)?;
         let track = IngestTrack::new(id, *payload_type, format.clone());
         let index = match self.ingest.add_track(track) {
             Ok(index) => index,
             Err(error) => {
-                warn!(stream = %self.session.key(), %error, "a track is left out");
+                // Each of its packets comes here.
+                debug!(stream = %self.session.key(), %error, "a track is left out");
                 return None;
             }
         };
@@ -301,11 +318,10 @@ impl Publishing {
     }
 
     /// The first media section of a kind has the kind's own track, others have tracks from 16 on; so have all simulcast layers but the first.
-    fn track_id(&self, media: usize, layer: Option<&str>) -> Option<TrackId> {
+    fn track_id(&self, media: usize, layer: Option<usize>) -> Option<TrackId> {
         /// Tracks from here on are for further sections and layers, 8 of these a section.
         const FURTHER: usize = 16;
         let section = self.media.get(media)?;
-        let layer = layer.and_then(|layer| section.layers.iter().position(|name| name == layer));
         let layer = layer.unwrap_or(0);
         let is_first = self
             .media

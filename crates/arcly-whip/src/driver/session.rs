@@ -1,11 +1,12 @@
 //! One peer: its transport, and what it publishes or watches.
 
-use super::{Ports, Publishing, Router, Watching, now};
+use super::{Evidence, Ports, Publishing, Router, Watching, now};
 use crate::transport::demux::PacketKind;
 use crate::transport::{
     CloseReason, IceCredentials, PeerTransport, Route, Transmit, TransportError, TransportEvent,
 };
 use bytes::BytesMut;
+use std::collections::VecDeque;
 use std::future::pending;
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,6 +14,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
+
+/// How many ways are known to lead to one session; the oldest is forgotten for one more. ICE restarts bring new ones, without end.
+const MAX_ROUTES: usize = 128;
 
 /// What a session is told.
 #[derive(Debug)]
@@ -22,7 +26,7 @@ pub(crate) enum Command {
     /// Candidates of the peer have come.
     Candidates {
         candidates: Vec<String>,
-        reply: oneshot::Sender<Result<(), TransportError>>,
+        reply: oneshot::Sender<()>,
     },
     /// The peer restarts ICE; our new credentials are the reply.
     Restart {
@@ -62,6 +66,8 @@ pub(crate) struct Session {
     pub(crate) address: mpsc::WeakSender<Command>,
     pub(crate) ports: Arc<Ports>,
     pub(crate) router: Arc<Router>,
+    /// The ways that the router has for it, the oldest first.
+    pub(crate) routes: VecDeque<Route>,
     /// Told once media can go.
     pub(crate) connected: Option<Box<dyn FnOnce() + Send>>,
 }
@@ -120,22 +126,24 @@ impl Session {
         match command {
             Command::Datagram { route, data } => self.handle_datagram(route, data),
             Command::Candidates { candidates, reply } => {
-                let _ = reply.send(self.add_candidates(&candidates));
+                self.add_candidates(&candidates);
+                let _ = reply.send(());
             }
             Command::Restart {
                 remote,
                 candidates,
                 reply,
             } => {
+                let before = self.transport.local_credentials();
                 let restarted = self.transport.restart_ice(now(), &remote).map(|()| {
                     let ours = self.transport.local_credentials();
                     if let Some(address) = self.address.upgrade() {
-                        self.router.add(ours.ufrag.clone(), address);
+                        self.router
+                            .rename(&before.ufrag, ours.ufrag.clone(), address);
                     }
+                    self.add_candidates(&candidates);
                     ours
                 });
-                let restarted =
-                    restarted.and_then(|ours| self.add_candidates(&candidates).map(|()| ours));
                 let _ = reply.send(restarted);
             }
             Command::Close => return Some(End::Deleted),
@@ -143,10 +151,13 @@ impl Session {
         None
     }
 
-    fn add_candidates(&mut self, candidates: &[String]) -> Result<(), TransportError> {
-        candidates
-            .iter()
-            .try_for_each(|candidate| self.transport.add_remote_candidate(candidate))
+    /// One that cannot be read, or cannot be reached, does not spoil the others.
+    fn add_candidates(&mut self, candidates: &[String]) {
+        for candidate in candidates {
+            if let Err(error) = self.transport.add_remote_candidate(candidate) {
+                debug!(%error, "a candidate is left out");
+            }
+        }
     }
 
     fn handle_datagram(&mut self, route: Route, data: BytesMut) {
@@ -155,13 +166,22 @@ impl Session {
         self.transport.handle_datagram(now(), route, data);
         // A check that was accepted proves that the peer is there.
         if is_check && self.transport.dropped() == dropped {
-            self.learn(route);
+            self.learn(route, Evidence::Proven);
         }
     }
 
-    fn learn(&self, route: Route) {
-        if let Some(address) = self.address.upgrade() {
-            self.router.learn(route, &address);
+    fn learn(&mut self, route: Route, evidence: Evidence) {
+        let Some(address) = self.address.upgrade() else {
+            return;
+        };
+        if !self.router.learn(route, &address, evidence) || self.routes.contains(&route) {
+            return;
+        }
+        self.routes.push_back(route);
+        if self.routes.len() > MAX_ROUTES
+            && let Some(oldest) = self.routes.pop_front()
+        {
+            self.router.forget(oldest, &address);
         }
     }
 
@@ -193,7 +213,7 @@ impl Session {
         while let Some(Transmit { route, data }) = self.transport.poll_transmit() {
             // Answers to our checks name nobody: they are known by the way.
             if PacketKind::of(&data) == Some(PacketKind::Stun) {
-                self.learn(route);
+                self.learn(route, Evidence::Claimed);
             }
             // What does not go out now is asked for or sent again.
             let _ = self.ports.send(route, data.len(), &data);

@@ -231,6 +231,8 @@ impl Watching {
         };
         let rendition = frame.first_header().timestamp;
         let mut timestamp = rendition;
+        // The wall clock at which it counts as sent: reports relate the two.
+        let mut sent = frame.sent();
         if let Some(catch_up) = &mut self.catch_up {
             if frame.pts() >= catch_up.live {
                 self.catch_up = None;
@@ -241,6 +243,7 @@ impl Watching {
                 let shown = catch_up.squeeze(frame.pts());
                 let clock = frame.clock();
                 timestamp = clock.timestamp(frame.track(), frame.clock_rate(), shown);
+                sent = sent.after(shown.since(frame.pts()).to_duration().unwrap_or_default());
                 let cost = frame.interleaved().len() as u64 * 1_000_000 / CATCH_UP_RATE;
                 catch_up.paid_until = catch_up.paid_until.max(now) + Duration::from_micros(cost);
             }
@@ -277,7 +280,7 @@ impl Watching {
         let _ = ports.send(route, segment, &self.out);
         let elapsed = now.saturating_duration_since(self.start);
         let (packets, octets) = (frame.packet_count(), frame.payload_bytes());
-        track.frame_sent(packets, octets, frame.sent(), timestamp, elapsed);
+        track.frame_sent(packets, octets, sent, timestamp, elapsed);
     }
 
     fn resend(&mut self, transport: &mut dyn PeerTransport, ports: &Ports) {

@@ -1,6 +1,6 @@
 //! Refusals, as problem details (RFC 9457).
 
-use super::WhipResponse;
+use super::{WhipResource, WhipResponse};
 use crate::sdp::SdpError;
 use crate::transport::TransportError;
 use arcly_core::StreamError;
@@ -14,6 +14,8 @@ pub(crate) struct Problem {
     detail: String,
     /// In seconds.
     retry_after: Option<u32>,
+    /// The methods that may be used instead.
+    allow: Option<&'static str>,
 }
 
 impl Problem {
@@ -23,6 +25,7 @@ impl Problem {
             title,
             detail: detail.into(),
             retry_after: None,
+            allow: None,
         }
     }
 
@@ -46,6 +49,18 @@ impl Problem {
         )
     }
 
+    /// RFC 9110 15.5.6 wants those that are allowed told.
+    pub(crate) fn method_not_allowed(resource: &WhipResource) -> Self {
+        let detail = match resource {
+            WhipResource::Session(_) => "sessions are changed by PATCH and ended by DELETE",
+            _ => "sessions are opened by POST",
+        };
+        Self {
+            allow: Some(resource.methods()),
+            ..Self::new(405, "Method not allowed", detail)
+        }
+    }
+
     pub(crate) fn detail(&self) -> &str {
         &self.detail
     }
@@ -56,6 +71,7 @@ impl Problem {
             title,
             detail,
             retry_after,
+            allow,
         } = self;
         let mut body = String::from("{\"type\":\"about:blank\",\"title\":");
         write_json_string(&mut body, title);
@@ -65,6 +81,9 @@ impl Problem {
         let mut response = WhipResponse::new(status).with_body("application/problem+json", body);
         if status == 401 {
             response = response.with("www-authenticate", "Bearer");
+        }
+        if let Some(methods) = allow {
+            response = response.with("allow", methods);
         }
         if let Some(seconds) = retry_after {
             response = response.with("retry-after", seconds.to_string());

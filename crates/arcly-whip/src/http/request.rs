@@ -4,7 +4,7 @@ use arcly_core::{Credentials, StreamKey};
 use bytes::Bytes;
 use std::net::SocketAddr;
 
-/// The methods of WHIP and WHEP. All others are to be answered with 405.
+/// The methods of WHIP and WHEP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WhipMethod {
@@ -16,6 +16,8 @@ pub enum WhipMethod {
     Delete,
     /// What may be asked.
     Options,
+    /// Any other: it is refused with 405, as RFC 9725 4.2 wants of GET, HEAD and PUT.
+    Other,
 }
 
 /// What a request is about.
@@ -28,6 +30,16 @@ pub enum WhipResource {
     Play(StreamKey),
     /// A session, by what follows the endpoint in the `Location` that opened it.
     Session(String),
+}
+
+impl WhipResource {
+    /// The methods that it has, as headers list them.
+    pub(crate) const fn methods(&self) -> &'static str {
+        match self {
+            Self::Publish(_) | Self::Play(_) => "OPTIONS, POST",
+            Self::Session(_) => "OPTIONS, PATCH, DELETE",
+        }
+    }
 }
 
 /// A request.

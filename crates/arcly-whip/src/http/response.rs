@@ -1,6 +1,6 @@
 //! What is answered.
 
-use super::{SDP, SDP_FRAGMENT};
+use super::{SDP, SDP_FRAGMENT, WhipResource};
 use bytes::Bytes;
 
 /// A response, complete: all headers but those that the HTTP server sees to itself (`Date`, `Content-Length`).
@@ -45,20 +45,20 @@ impl WhipResponse {
     }
 
     /// What may be asked of an endpoint or of a session, for browsers that ask before they do (CORS).
-    pub(crate) fn options() -> Self {
-        Self::new(204)
-            .with("allow", "OPTIONS, POST, PATCH, DELETE")
-            .with(
-                "access-control-allow-methods",
-                "OPTIONS, POST, PATCH, DELETE",
-            )
+    pub(crate) fn options(resource: &WhipResource) -> Self {
+        let methods = resource.methods();
+        let response = Self::new(204)
+            .with("allow", methods)
+            .with("access-control-allow-methods", methods)
             .with(
                 "access-control-allow-headers",
                 "Authorization, Content-Type, If-Match",
             )
-            .with("access-control-max-age", "86400")
-            .with("accept-post", SDP)
-            .with("accept-patch", SDP_FRAGMENT)
+            .with("access-control-max-age", "86400");
+        match resource {
+            WhipResource::Session(_) => response.with("accept-patch", SDP_FRAGMENT),
+            _ => response.with("accept-post", SDP),
+        }
     }
 
     /// A header's value.

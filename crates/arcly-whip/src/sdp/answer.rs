@@ -97,7 +97,7 @@ impl Answer {
             sdp.push_str("a=ice-lite\r\n");
         }
         sdp.push_str(
-            "a=ice-options:trickle ice2\r\na=extmap-allow-mixed\r\na=msid-semantic: WMS *\r\n",
+            "a=ice-options:trickle ice2\r\na=msid-semantic: WMS *\r\n",
         );
         let mut is_first = true;
         for (offered, accepted) in offer.media.iter().zip(accepted) {

@@ -138,16 +138,17 @@ fn best_codec<'a>(section: &'a OfferedMedia, track: &RtpTrack) -> Option<&'a Off
                 .as_ref()
                 .and_then(|config| AvcDecoderConfig::parse(config).ok())
                 .map(|config| config.profile_idc);
-            // Fragments need mode 1. Browsers decode all profiles, whatever they offer; the same one is the safest.
+            // Fragments need mode 1 (RFC 6184 6.2); of who says nothing of modes, as GStreamer does, it is known that they are read all the same. Browsers decode all profiles, whatever they offer; the same one is the safest.
             candidates
-                .filter(|codec| codec.parameter("packetization-mode") == Some("1"))
+                .filter(|codec| matches!(codec.parameter("packetization-mode"), Some("1") | None))
                 .rev()
                 .max_by_key(|codec| {
+                    let has_mode = codec.parameter("packetization-mode").is_some();
                     let offered = codec
                         .parameter("profile-level-id")
                         .and_then(|id| id.get(..2));
                     let offered = offered.and_then(|hex| u8::from_str_radix(hex, 16).ok());
-                    offered.is_some() && offered == profile
+                    (has_mode, offered.is_some() && offered == profile)
                 })
         }
         PayloadFormat::Vp9 { profile } => {

@@ -155,11 +155,10 @@ impl RtcTransport {
         Ok(transport)
     }
 
-    /// Whether a datagram from this address is looked at; bounds what a peer can make the agent remember.
-    fn knows(&mut self, remote: SocketAddr) -> bool {
+    /// Whether a check from this address, or a candidate with it, is looked at; bounds what a peer can make the agent remember.
+    fn may_know(&self, remote: SocketAddr) -> bool {
         self.remote_addresses.contains(&remote)
             || self.remote_addresses.len() < MAX_REMOTE_ADDRESSES
-                && self.remote_addresses.insert(remote)
     }
 
     fn handle_dtls(&mut self, now: Instant, data: BytesMut) -> bool {
@@ -287,8 +286,11 @@ impl PeerTransport for RtcTransport {
         };
         let value = candidate.strip_prefix("candidate:").unwrap_or(candidate);
         let candidate = unmarshal_candidate(value).map_err(|error| refused(error.to_string()))?;
-        if !candidate.address().ends_with(".local") && !self.knows(candidate.addr()) {
-            return Err(refused(format!("more than {MAX_REMOTE_ADDRESSES} of them")));
+        if !candidate.address().ends_with(".local") {
+            if !self.may_know(candidate.addr()) {
+                return Err(refused(format!("more than {MAX_REMOTE_ADDRESSES} of them")));
+            }
+            self.remote_addresses.insert(candidate.addr());
         }
         self.agent
             .add_remote_candidate(candidate)
@@ -325,7 +327,12 @@ impl PeerTransport for RtcTransport {
                     transport: context,
                     message: data,
                 };
-                self.knows(route.remote) && self.agent.handle_read(message).is_ok()
+                let accepted =
+                    self.may_know(route.remote) && self.agent.handle_read(message).is_ok();
+                if accepted {
+                    self.remote_addresses.insert(route.remote);
+                }
+                accepted
             }
             // Media and handshakes count only from where a check has come from.
             Some(_) if !self.agent.is_valid_non_stun_traffic(now, context) => false,

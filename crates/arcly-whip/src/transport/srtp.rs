@@ -8,10 +8,18 @@ use rtc_srtp::config::{Config, LABEL_EXTRACTOR_DTLS_SRTP};
 use rtc_srtp::context::Context;
 use rtc_srtp::option::{srtcp_replay_protection, srtp_replay_protection};
 use rtc_srtp::protection_profile::ProtectionProfile;
+use std::collections::HashSet;
 use std::fmt;
 
 /// How many packets a packet may come late, by sequence number, and still be told from a replay.
 const REPLAY_WINDOW: usize = 1024;
+
+/// The most SSRCs that are decrypted of one peer: an SSRC costs a replay window for as long as the peer is there. Three layers and sound, each with
+/// retransmissions, are eight.
+const MAX_SOURCES: usize = 64;
+
+/// How many packets of unknown SSRCs one context tries before it is made anew.
+const MAX_TRIALS: usize = 64;
 
 /// How media is encrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +81,7 @@ impl fmt::Display for SrtpProfile {
 pub(super) struct Srtp {
     profile: SrtpProfile,
     ours: Context,
-    theirs: Context,
+    theirs: Incoming,
 }
 
 impl Srtp {
@@ -102,14 +110,12 @@ impl Srtp {
             None,
             crypto,
         );
-        let theirs = Context::new(
-            &keys.remote_master_key,
-            &keys.remote_master_salt,
-            config.profile,
-            Some(srtp_replay_protection(REPLAY_WINDOW)),
-            Some(srtcp_replay_protection(REPLAY_WINDOW)),
-            crypto,
-        );
+        let theirs = Incoming::new(Keys {
+            key: keys.remote_master_key.clone(),
+            salt: keys.remote_master_salt.clone(),
+            profile: config.profile,
+            identity: identity.clone(),
+        });
         Ok(Self {
             profile,
             ours: ours.map_err(engine)?,
@@ -123,12 +129,12 @@ impl Srtp {
 
     /// The packet decrypted; `None` where it is forged, replayed or malformed.
     pub(super) fn open_rtp(&mut self, packet: &[u8]) -> Option<Bytes> {
-        self.theirs.decrypt_rtp(packet).ok().map(BytesMut::freeze)
+        self.theirs.open(packet, Kind::Rtp)
     }
 
     /// As [`open_rtp`](Self::open_rtp).
     pub(super) fn open_rtcp(&mut self, packet: &[u8]) -> Option<Bytes> {
-        self.theirs.decrypt_rtcp(packet).ok().map(BytesMut::freeze)
+        self.theirs.open(packet, Kind::Rtcp)
     }
 
     pub(super) fn protect_rtp(
@@ -155,4 +161,146 @@ fn append(
     let encrypted = encrypted.map_err(|error| TransportError::Engine(error.to_string()))?;
     out.extend_from_slice(&encrypted);
     Ok(())
+}
+
+/// What the peer encrypts with.
+struct Keys {
+    key: Vec<u8>,
+    salt: Vec<u8>,
+    profile: ProtectionProfile,
+    identity: Identity,
+}
+
+impl Keys {
+    fn context(&self, with_replay_protection: bool) -> Result<Context, rtc_shared::error::Error> {
+        let rtp = with_replay_protection.then(|| srtp_replay_protection(REPLAY_WINDOW));
+        let rtcp = with_replay_protection.then(|| srtcp_replay_protection(REPLAY_WINDOW));
+        let crypto = self.identity.provider.crypto();
+        Context::new(&self.key, &self.salt, self.profile, rtp, rtcp, crypto)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Kind {
+    Rtp,
+    Rtcp,
+}
+
+impl Kind {
+    /// The SSRC that a packet is encrypted under (RFC 3711 3.1, 3.4).
+    fn ssrc(self, packet: &[u8]) -> Option<u32> {
+        let at = match self {
+            Self::Rtp => 8,
+            Self::Rtcp => 4,
+        };
+        packet.get(at..)?.first_chunk().copied().map(u32::from_be_bytes)
+    }
+
+    fn decrypt(self, context: &mut Context, packet: &[u8]) -> Option<Bytes> {
+        let decrypted = match self {
+            Self::Rtp => context.decrypt_rtp(packet),
+            Self::Rtcp => context.decrypt_rtcp(packet),
+        };
+        decrypted.ok().map(BytesMut::freeze)
+    }
+}
+
+/// What the peer sends. A context of the engine remembers each SSRC that it was shown, authentic or not; so packets of unknown ones are tried with one
+/// that is thrown away, and only those that prove authentic are shown to the one that lasts.
+struct Incoming {
+    context: Context,
+    known: HashSet<(Kind, u32)>,
+    keys: Keys,
+    trial: Context,
+    trials: usize,
+}
+
+impl Incoming {
+    fn new(keys: Keys) -> Result<Self, rtc_shared::error::Error> {
+        Ok(Self {
+            context: keys.context(true)?,
+            known: HashSet::new(),
+            trial: keys.context(false)?,
+            trials: 0,
+            keys,
+        })
+    }
+
+    fn open(&mut self, packet: &[u8], kind: Kind) -> Option<Bytes> {
+        let source = (kind, kind.ssrc(packet)?);
+        if !self.known.contains(&source) {
+            let of_kind = self.known.iter().filter(|(known, _)| *known == kind).count();
+            if of_kind == MAX_SOURCES {
+                return None;
+            }
+            if self.trials == MAX_TRIALS {
+                self.trial = self.keys.context(false).ok()?;
+                self.trials = 0;
+            }
+            self.trials += 1;
+            kind.decrypt(&mut self.trial, packet)?;
+            self.known.insert(source);
+        }
+        kind.decrypt(&mut self.context, packet)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pair() -> (Context, Incoming) {
+        let keys = || Keys {
+            key: vec![7; 16],
+            salt: vec![9; 12],
+            profile: ProtectionProfile::AeadAes128Gcm,
+            identity: Identity::generate().unwrap(),
+        };
+        (keys().context(false).unwrap(), Incoming::new(keys()).unwrap())
+    }
+
+    fn rtp(ssrc: u32, sequence: u16) -> Vec<u8> {
+        let mut packet = vec![0x80, 96];
+        packet.extend_from_slice(&sequence.to_be_bytes());
+        packet.extend_from_slice(&[0; 4]);
+        packet.extend_from_slice(&ssrc.to_be_bytes());
+        packet.extend_from_slice(b"media");
+        packet
+    }
+
+    #[test]
+    fn a_packet_is_taken_once() {
+        let (mut theirs, mut incoming) = pair();
+        let packet = theirs.encrypt_rtp(&rtp(5, 1)).unwrap();
+        let opened = incoming.open(&packet, Kind::Rtp);
+        assert_eq!(opened.as_deref(), Some(&rtp(5, 1)[..]));
+        assert_eq!(incoming.open(&packet, Kind::Rtp), None, "a replay");
+    }
+
+    #[test]
+    fn forged_sources_are_forgotten() {
+        let (mut theirs, mut incoming) = pair();
+        for ssrc in 0..10_000 {
+            let mut forged = rtp(ssrc, 1);
+            forged.extend_from_slice(&[0; 16]);
+            assert_eq!(incoming.open(&forged, Kind::Rtp), None);
+            assert_eq!(incoming.open(&forged, Kind::Rtcp), None);
+        }
+        assert!(incoming.known.is_empty());
+        assert!(incoming.trials <= MAX_TRIALS);
+        let packet = theirs.encrypt_rtp(&rtp(5, 1)).unwrap();
+        assert!(incoming.open(&packet, Kind::Rtp).is_some());
+    }
+
+    #[test]
+    fn authentic_sources_are_bounded() {
+        let (mut theirs, mut incoming) = pair();
+        let mut opens = |ssrc, sequence| {
+            let packet = theirs.encrypt_rtp(&rtp(ssrc, sequence)).unwrap();
+            incoming.open(&packet, Kind::Rtp).is_some()
+        };
+        let opened = (0..1_000).filter(|ssrc| opens(*ssrc, 1)).count();
+        assert_eq!(opened, MAX_SOURCES);
+        assert!(opens(0, 2), "those that are known go on");
+    }
 }
