@@ -315,9 +315,10 @@ impl WhipServer {
         let span = info_span!("webrtc", session = slot.number(), peer = ?request.peer);
         running.tasks.spawn(
             async move {
-                session.run(shutdown).await;
+                let commands = session.run(shutdown).await;
                 router.remove(&inbox);
                 drop(slot);
+                drop(commands);
             }
             .instrument(span),
         );
@@ -415,7 +416,7 @@ impl WhipServer {
             .ok_or_else(Problem::no_such_session)?;
         let inbox = peer.inbox();
         if inbox.send(Command::Close).await.is_ok() {
-            // The stream's name is free once the answer is there.
+            // Once the answer is there, the stream's name is free and the session is not known any more.
             inbox.closed().await;
         }
         Ok(WhipResponse::new(200))
@@ -507,7 +508,7 @@ fn has_b_frames(stream: &StreamHandle) -> bool {
         .any(|frame| frame.is_video() && frame.pts != frame.dts)
 }
 
-/// Whether `If-Match` (RFC 9110 13.1.1) names this ETag. RFC 9725 4.3.1.2 writes the asterisk in quotes, and so do clients.
+/// Whether `If-Match` (RFC 9110 13.1.1) names this ETag. RFC 9725 4.3.3 writes the asterisk in quotes, and so do clients.
 fn matches_etag(if_match: &str, etag: &str) -> bool {
     if_match
         .split(',')

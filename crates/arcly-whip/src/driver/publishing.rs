@@ -242,7 +242,11 @@ impl Publishing {
             false => media.layer_extension,
         };
         let name = extensions.text(extension)?;
-        media.layers.iter().position(|layer| layer == name).map(Some)
+        media
+            .layers
+            .iter()
+            .position(|layer| layer == name)
+            .map(Some)
     }
 
     /// Which media and codec a payload type is of, and whether it is that of retransmissions.

@@ -73,8 +73,8 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// Runs until the peer, the stream or the server ends.
-    pub(crate) async fn run(mut self, shutdown: CancellationToken) {
+    /// Runs until the peer, the stream or the server ends. The inbox is given back: who has asked for the end knows by its end that all is done.
+    pub(crate) async fn run(mut self, shutdown: CancellationToken) -> mpsc::Receiver<Command> {
         let end = self.serve(&shutdown).await;
         self.transport.close(now());
         self.transmit();
@@ -85,6 +85,7 @@ impl Session {
             }
             Media::Watching(_) => info!(?end, "viewer gone"),
         }
+        self.inbox
     }
 
     async fn serve(&mut self, shutdown: &CancellationToken) -> End {
@@ -187,6 +188,8 @@ impl Session {
 
     /// Passes on what the transport and the media have for each other and for the network.
     fn drive(&mut self) -> Option<End> {
+        // The end of the handshake goes before the first media, which the peer could not decrypt otherwise.
+        self.transmit();
         let mut end = None;
         while let Some(event) = self.transport.poll_event() {
             match event {

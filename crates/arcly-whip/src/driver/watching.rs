@@ -52,16 +52,20 @@ pub(crate) struct Watching {
 /// The newest GOP is sent at once, and shown fast: its pictures' timestamps are squeezed together before that of the first live one.
 #[derive(Debug, Clone, Copy)]
 struct CatchUp {
-    live: Timestamp,
+    /// How much there was to catch up with when the viewer joined.
+    behind: TimeDelta,
+    /// When live begins: that much after the first frame, once there is one.
+    live: Option<Timestamp>,
     /// When as much as was sent has had its time.
     paid_until: Instant,
 }
 
 impl CatchUp {
-    /// The time at which a frame of before is shown.
-    fn squeeze(&self, at: Timestamp) -> Timestamp {
-        let behind = self.live.since(at).raw();
-        self.live - TimeDelta::from_raw(behind / CATCH_UP_SPEED)
+    /// The time at which a frame of before is shown; `None` for those of live.
+    fn squeeze(&mut self, at: Timestamp) -> Option<Timestamp> {
+        let live = *self.live.get_or_insert(at + self.behind);
+        let behind = live.since(at).raw();
+        (behind > 0).then(|| live - TimeDelta::from_raw(behind / CATCH_UP_SPEED))
     }
 }
 
@@ -106,28 +110,41 @@ impl Watching {
 
     /// Media can go: the viewer joins.
     pub(super) fn connected(&mut self, now: Instant) {
-        let mut subscription = self.rendition.subscribe_from(StartAt::LatestKeyframe);
-        let backlog = subscription.backlog();
-        let first = subscription.peek_ready(1).next().map(RtpFrame::pts);
-        let is_near = backlog
-            .to_duration()
-            .is_some_and(|backlog| backlog <= self.max_catch_up);
-        match first {
-            Some(first) if is_near && self.has_video() => {
-                self.catch_up = Some(CatchUp {
-                    live: first + backlog,
-                    paid_until: now,
-                });
-            }
-            Some(_) if is_near => {}
-            _ => {
-                subscription = self.rendition.subscribe_from(StartAt::NextKeyframe);
-                self.play.handle().request_keyframe();
-                self.last_keyframe_request = Some(now);
-            }
-        }
-        self.subscription = Some(subscription);
         self.next_report = Some(now);
+        if !self.has_video() {
+            // Sound can neither be squeezed nor does it need a keyframe.
+            self.subscription = Some(self.rendition.subscribe_from(StartAt::Live));
+            return;
+        }
+        // The stream's own log tells how long the newest GOP is; the rendition's may still be in the making.
+        let mut past = self.play.subscribe_from(StartAt::LatestKeyframe);
+        let behind = past.backlog();
+        let is_near = past.try_recv().is_some()
+            && behind
+                .to_duration()
+                .is_some_and(|behind| behind <= self.max_catch_up);
+        if is_near {
+            self.subscription = Some(self.rendition.subscribe_from(StartAt::LatestKeyframe));
+            self.catch_up = Some(CatchUp {
+                behind,
+                live: None,
+                paid_until: now,
+            });
+        } else {
+            self.subscription = Some(self.rendition.subscribe_from(StartAt::NextKeyframe));
+            self.request_keyframe(now);
+        }
+    }
+
+    /// Asks the publisher for a keyframe, once an interval.
+    fn request_keyframe(&mut self, now: Instant) {
+        let is_time = self
+            .last_keyframe_request
+            .is_none_or(|last| now >= last + KEYFRAME_INTERVAL);
+        if is_time {
+            self.last_keyframe_request = Some(now);
+            self.play.handle().request_keyframe();
+        }
     }
 
     pub(super) fn handle_rtcp(&mut self, datagram: &[u8], now: Instant) {
@@ -135,13 +152,7 @@ impl Watching {
             match packet {
                 Ok(RtcpPacket::Nack(nack)) => self.note_missing(&nack),
                 Ok(RtcpPacket::PictureLoss(_) | RtcpPacket::FullIntra(_)) => {
-                    let is_time = self
-                        .last_keyframe_request
-                        .is_none_or(|last| now >= last + KEYFRAME_INTERVAL);
-                    if is_time {
-                        self.last_keyframe_request = Some(now);
-                        self.play.handle().request_keyframe();
-                    }
+                    self.request_keyframe(now);
                 }
                 Ok(_) => {}
                 Err(_) => return,
@@ -169,7 +180,9 @@ impl Watching {
             return Some("the host ended it");
         };
         // While catching up, the next time is a deadline.
-        let paced = self.catch_up.is_some();
+        let paced = self
+            .catch_up
+            .is_some_and(|catch_up| catch_up.live.is_some());
         tokio::select! {
             () = self.play.ended() => Some("the host ended it"),
             ready = subscription.ready(), if !paced => (!ready).then_some("the stream has ended"),
@@ -177,7 +190,10 @@ impl Watching {
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let catch_up = self.catch_up.map(|catch_up| catch_up.paid_until);
+        let catch_up = self
+            .catch_up
+            .filter(|catch_up| catch_up.live.is_some())
+            .map(|catch_up| catch_up.paid_until);
         [catch_up, self.next_report].into_iter().flatten().min()
     }
 
@@ -199,8 +215,8 @@ impl Watching {
                 break;
             };
             let Some(frame) = subscription.try_recv() else {
-                // All of the past is sent.
-                self.catch_up = None;
+                // All of the past is sent, unless there is none of it yet.
+                self.catch_up = self.catch_up.filter(|catch_up| catch_up.live.is_none());
                 if subscription.end().is_some() {
                     return Err("the stream has ended");
                 }
@@ -234,18 +250,18 @@ impl Watching {
         // The wall clock at which it counts as sent: reports relate the two.
         let mut sent = frame.sent();
         if let Some(catch_up) = &mut self.catch_up {
-            if frame.pts() >= catch_up.live {
-                self.catch_up = None;
-            } else if frame.kind() != MediaKind::Video {
+            match catch_up.squeeze(frame.pts()) {
+                None => self.catch_up = None,
                 // Sound cannot be squeezed; it begins with the first of live.
-                return;
-            } else {
-                let shown = catch_up.squeeze(frame.pts());
-                let clock = frame.clock();
-                timestamp = clock.timestamp(frame.track(), frame.clock_rate(), shown);
-                sent = sent.after(shown.since(frame.pts()).to_duration().unwrap_or_default());
-                let cost = frame.interleaved().len() as u64 * 1_000_000 / CATCH_UP_RATE;
-                catch_up.paid_until = catch_up.paid_until.max(now) + Duration::from_micros(cost);
+                Some(_) if frame.kind() != MediaKind::Video => return,
+                Some(shown) => {
+                    let clock = frame.clock();
+                    timestamp = clock.timestamp(frame.track(), frame.clock_rate(), shown);
+                    sent = sent.after(shown.since(frame.pts()).to_duration().unwrap_or_default());
+                    let cost = frame.interleaved().len() as u64 * 1_000_000 / CATCH_UP_RATE;
+                    catch_up.paid_until =
+                        catch_up.paid_until.max(now) + Duration::from_micros(cost);
+                }
             }
         }
         self.out.clear();

@@ -16,7 +16,7 @@ pub enum WhipMethod {
     Delete,
     /// What may be asked.
     Options,
-    /// Any other: it is refused with 405, as RFC 9725 4.2 wants of GET, HEAD and PUT.
+    /// Any other: it is refused with 405, as RFC 9725 4 wants of GET, HEAD and PUT.
     Other,
 }
 

@@ -96,9 +96,7 @@ impl Answer {
         if local.is_ice_lite {
             sdp.push_str("a=ice-lite\r\n");
         }
-        sdp.push_str(
-            "a=ice-options:trickle ice2\r\na=msid-semantic: WMS *\r\n",
-        );
+        sdp.push_str("a=ice-options:trickle ice2\r\na=msid-semantic: WMS *\r\n");
         let mut is_first = true;
         for (offered, accepted) in offer.media.iter().zip(accepted) {
             match accepted {

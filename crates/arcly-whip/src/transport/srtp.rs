@@ -193,7 +193,11 @@ impl Kind {
             Self::Rtp => 8,
             Self::Rtcp => 4,
         };
-        packet.get(at..)?.first_chunk().copied().map(u32::from_be_bytes)
+        packet
+            .get(at..)?
+            .first_chunk()
+            .copied()
+            .map(u32::from_be_bytes)
     }
 
     fn decrypt(self, context: &mut Context, packet: &[u8]) -> Option<Bytes> {
@@ -229,7 +233,11 @@ impl Incoming {
     fn open(&mut self, packet: &[u8], kind: Kind) -> Option<Bytes> {
         let source = (kind, kind.ssrc(packet)?);
         if !self.known.contains(&source) {
-            let of_kind = self.known.iter().filter(|(known, _)| *known == kind).count();
+            let of_kind = self
+                .known
+                .iter()
+                .filter(|(known, _)| *known == kind)
+                .count();
             if of_kind == MAX_SOURCES {
                 return None;
             }
@@ -256,7 +264,10 @@ mod tests {
             profile: ProtectionProfile::AeadAes128Gcm,
             identity: Identity::generate().unwrap(),
         };
-        (keys().context(false).unwrap(), Incoming::new(keys()).unwrap())
+        (
+            keys().context(false).unwrap(),
+            Incoming::new(keys()).unwrap(),
+        )
     }
 
     fn rtp(ssrc: u32, sequence: u16) -> Vec<u8> {
