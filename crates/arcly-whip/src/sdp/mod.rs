@@ -55,3 +55,6 @@ pub enum SdpError {
     #[error("{0}")]
     Unacceptable(String),
 }
+
+#[cfg(test)]
+mod tests;
