@@ -11,12 +11,14 @@
 //! limits, and a datagram never costs more than its own handling. An [`Error`] says who is at fault.
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
+mod client;
 mod config;
 mod driver;
 pub mod egress;
 mod error;
 pub mod proto;
 
+pub use client::{InvalidUrl, Mode, SrtPull, SrtPush, SrtUrl};
 pub use config::{Config, Passphrases, PlayStart};
 pub use driver::SrtServer;
 pub use driver::report::{ConnectionReport, Connections};

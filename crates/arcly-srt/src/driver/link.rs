@@ -56,6 +56,12 @@ impl Link {
         }
     }
 
+    /// Payload bytes sent so far, each counted once.
+    pub(crate) fn sent_bytes(&self) -> usize {
+        let sent = self.connection.statistics(now()).sent.bytes;
+        usize::try_from(sent).unwrap_or(usize::MAX)
+    }
+
     /// What happened, until there is nothing more.
     pub(crate) fn poll_event(&mut self) -> Option<Event> {
         self.connection.poll_event(now())

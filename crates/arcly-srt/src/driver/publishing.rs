@@ -43,7 +43,8 @@ pub(crate) async fn publish(
     }
 }
 
-fn publish_all(
+/// Publishes frames; what is refused is left out.
+pub(crate) fn publish_all(
     session: &PublishSession,
     frames: &mut Vec<MediaFrame>,
 ) -> Result<(), ConnectionError> {
