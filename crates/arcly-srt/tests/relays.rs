@@ -64,7 +64,7 @@ fn run(protocols: Vec<Box<dyn InboundProtocol>>) -> (Arc<Engine>, CancellationTo
 }
 
 async fn wait_for(status: &mut watch::Receiver<RelayStatus>, what: fn(&RelayStatus) -> bool) {
-    let reached = timeout(PATIENCE, status.wait_for(|status| what(status))).await;
+    let reached = timeout(PATIENCE, status.wait_for(what)).await;
     reached.expect("in time").expect("the relay runs");
 }
 
@@ -134,10 +134,9 @@ async fn libsrt_takes_what_is_pushed_to_it() {
     drop(socket);
     let listen = format!("srt://127.0.0.1:{port}?mode=listener&passphrase={SECRET}");
     let call = format!("srt://127.0.0.1:{port}?passphrase={SECRET}&latency=200");
-    let listening =
-        tokio::spawn(
-            async move { output("srt-live-transmit", &["-a:no", "-q", &listen, "file://con"]).await },
-        );
+    let listening = tokio::spawn(async move {
+        output("srt-live-transmit", &["-a:no", "-q", &listen, "file://con"]).await
+    });
     let push = SrtPush::new(key(), url(&call), TsMuxer::default).backoff(quick());
     let mut status = push.status();
     let (engine, shutdown) = run(vec![Box::new(push), Box::new(Source)]);

@@ -184,8 +184,15 @@ impl<R> Listener<R> {
     /// # Errors
     /// [`Error::Unavailable`](crate::Error::Unavailable) where there are no random numbers.
     pub fn new(options: Options, limits: ListenerLimits, now: Instant) -> Result<Self> {
-        Ok(Self {
-            cookies: Cookies::random(now)?,
+        Ok(Self::with_cookies(Cookies::random(now)?, options, limits))
+    }
+
+    /// The same with given cookies, for tests.
+    #[must_use]
+    pub fn with_cookies(cookies: Cookies, options: Options, limits: ListenerLimits) -> Self {
+        let now = cookies.epoch();
+        Self {
+            cookies,
             options,
             limits,
             epoch: now,
@@ -197,7 +204,7 @@ impl<R> Listener<R> {
             outgoing: VecDeque::new(),
             refused: VecDeque::new(),
             next_expiry: now,
-        })
+        }
     }
 
     /// Takes a datagram from `from`. One for a connection, from that connection's peer, comes back with its route; all else

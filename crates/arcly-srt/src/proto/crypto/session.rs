@@ -91,9 +91,6 @@ struct SendKeys {
 struct ReceiveKeys {
     even: Option<StreamKey>,
     odd: Option<StreamKey>,
-    newest: Option<Parity>,
-    /// Packets decrypted with the newest key; the other one is forgotten after enough of them.
-    packets: u32,
     /// Unwraps the peer's keys.
     wrapping: Option<WrappingKey>,
     /// The peer's last message, whose repetition needs no work.
@@ -238,7 +235,6 @@ impl Session {
         let mut receive = ReceiveKeys {
             wrapping: Some(wrapping.clone()),
             last: message,
-            newest: Some(active),
             ..ReceiveKeys::default()
         };
         receive.put(active, key);
@@ -289,32 +285,22 @@ impl Session {
     /// # Errors
     /// [`Undecryptable`] where there is no such key, or the payload was sent in the clear, which the peer does not do.
     pub fn decrypt(
-        &mut self,
+        &self,
         key: KeyFlag,
         sequence: SequenceNumber,
         payload: &Bytes,
     ) -> Result<Bytes, Undecryptable> {
-        let receive = &mut self.receive;
-        let (parity, slot) = match key {
-            KeyFlag::Even => (Parity::Even, &receive.even),
-            KeyFlag::Odd => (Parity::Odd, &receive.odd),
+        // A key is kept until another takes its place: anyone may send packets in the peer's name, so that none of them may make us
+        // forget one.
+        let slot = match key {
+            KeyFlag::Even => &self.receive.even,
+            KeyFlag::Odd => &self.receive.odd,
             KeyFlag::Clear | KeyFlag::Both => return Err(Undecryptable(key)),
         };
         let mut decrypted = BytesMut::from(&payload[..]);
         slot.as_ref()
             .ok_or(Undecryptable(key))?
             .apply(sequence, &mut decrypted);
-        if receive.newest == Some(parity) {
-            receive.packets = receive.packets.saturating_add(1);
-            if receive.packets == self.refresh.announced() {
-                // Whatever the peer sent with the key before has come or will not. A next key, where one was announced
-                // since, has made itself the newest.
-                match parity {
-                    Parity::Even => receive.odd = None,
-                    Parity::Odd => receive.even = None,
-                }
-            }
-        }
         Ok(decrypted.freeze())
     }
 
@@ -373,19 +359,11 @@ impl Session {
         };
         let (even, odd) = unwrap(&material, &wrapping)?;
         let receive = &mut self.receive;
-        // With both keys, the next one is the one that was not in use.
-        let newest = match (even.is_some(), odd.is_some()) {
-            (true, true) => receive.newest.map_or(Parity::Even, Parity::other),
-            (true, false) => Parity::Even,
-            _ => Parity::Odd,
-        };
         for (parity, key) in [(Parity::Even, even), (Parity::Odd, odd)] {
             if let Some(key) = key {
                 receive.put(parity, key);
             }
         }
-        receive.newest = Some(newest);
-        receive.packets = 0;
         receive.wrapping = Some(wrapping);
         receive.last = message.clone();
         Ok(true)

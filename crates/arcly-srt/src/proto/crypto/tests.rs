@@ -173,11 +173,33 @@ fn an_announcement_that_is_never_answered_ends() {
 
 #[test]
 fn what_has_no_key_is_not_decrypted() {
-    let (_, mut b) = pair(KeyLength::Aes128, KeyRefresh::default());
+    let (_, b) = pair(KeyLength::Aes128, KeyRefresh::default());
     for flag in [KeyFlag::Clear, KeyFlag::Odd, KeyFlag::Both] {
         let result = b.decrypt(flag, SequenceNumber::new(0), &Bytes::from_static(b"x"));
         assert_eq!(result, Err(Undecryptable(flag)));
     }
+}
+
+/// Found by fuzzing: packets in the peer's name that bear the key announced next made us forget the one in use.
+#[test]
+fn a_stranger_cannot_make_us_forget_a_key() {
+    let (mut a, mut b) = pair(KeyLength::Aes128, KeyRefresh::new(100, 20));
+    let now = start();
+    for packet in 0..90 {
+        a.encrypt(SequenceNumber::new(packet), &Bytes::new());
+    }
+    let (kind, announcement) = message(a.poll(RTT, now));
+    assert!(b.handle(kind, announcement, now).is_some());
+    for packet in 0..1000 {
+        let junk = Bytes::from_static(b"junk");
+        let _ = b.decrypt(KeyFlag::Odd, SequenceNumber::new(packet), &junk);
+    }
+    let (sequence, clear) = (SequenceNumber::new(90), Bytes::from_static(b"clear"));
+    let (flag, encrypted) = a.encrypt(sequence, &clear);
+    assert_eq!(
+        (flag, b.decrypt(flag, sequence, &encrypted)),
+        (KeyFlag::Even, Ok(clear))
+    );
 }
 
 /// Material with another salt makes us derive a key, so it is looked at once a second at most.

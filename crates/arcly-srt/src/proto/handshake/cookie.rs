@@ -35,6 +35,11 @@ impl Cookies {
         Self { secret, epoch: now }
     }
 
+    /// When the first period began.
+    pub(crate) const fn epoch(&self) -> Instant {
+        self.epoch
+    }
+
     /// The cookie of this address and socket now. Never 0.
     #[must_use]
     pub fn make(&self, from: SocketAddr, socket: u32, now: Instant) -> u32 {
