@@ -46,10 +46,17 @@ pub(crate) fn text(config: &Config, bound: Bound) -> String {
     if let Some(srt) = bound.srt.map(shown) {
         let _ = writeln!(text, "           srt://{srt}?streamid=publish:{srt_id}");
     }
+    let whip = bound.http.filter(|_| bound.webrtc.is_some()).map(shown);
+    if let Some(http) = &whip {
+        let _ = writeln!(text, "           WHIP: http://{http}/{app}/cam/whip{query}");
+    }
     if let Some(http) = bound.http.map(shown) {
         let _ = writeln!(text, "  watch    http://{http}/{query}");
         let _ = writeln!(text, "           http://{http}/{app}/cam/index.m3u8{query}");
         let _ = writeln!(text, "           http://{http}/{app}/cam.flv{query}");
+    }
+    if let Some(http) = &whip {
+        let _ = writeln!(text, "           WHEP: http://{http}/{app}/cam/whep{query}");
     }
     if let Some(rtmp) = bound.rtmp.map(shown) {
         let _ = writeln!(text, "           rtmp://{rtmp}/{app}/cam{query}");

@@ -17,3 +17,8 @@ pub use config::{IceServer, WhipConfig};
 pub use http::{WhipMethod, WhipRequest, WhipResource, WhipResponse};
 pub use limits::Limits;
 pub use server::WhipServer;
+
+/// Compiles the examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
