@@ -67,3 +67,24 @@ fn what_comes_by_srt_plays_by_srt_and_all_others() {
 fn now() -> Instant {
     Instant::now()
 }
+
+#[test]
+fn streams_are_pushed_to_and_pulled_from_another_server() {
+    let mut far = Server::start(&["--srt-passphrase", PASSPHRASE]);
+    let port = far.listening("srt").port();
+    let url = |id: &str| format!("srt://127.0.0.1:{port}?streamid={id}&passphrase={PASSPHRASE}");
+    let (_folder, settings) = support::settings(&format!(
+        "[[push]]\nstream = 'live/*'\nurl = '{}'\n[[pull]]\nstream = 'live/back'\nurl = '{}'\n",
+        url("publish:live/{stream}-there"),
+        url("read:live/cam-there"),
+    ));
+    let mut near = Server::start(&["--config", &settings]);
+    let _publisher = support::publish(&near.rtmp_url("live/cam"), 60);
+    far.wait_live("live/cam-there");
+    near.wait_live("live/back");
+    run(tool("ffmpeg")
+        .args(["-v", "error", "-nostdin", "-i", &near.rtmp_url("live/back")])
+        .args(["-t", "1", "-c", "copy", "-f", "null", "-"]));
+    let relays = near.json("/api/v1/relays").to_string();
+    assert!(!relays.contains(PASSPHRASE), "{relays}");
+}

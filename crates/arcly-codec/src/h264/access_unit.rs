@@ -88,11 +88,12 @@ impl AccessUnitInfo {
     }
 
     /// Whether no other picture refers to this one, so that it can be dropped without harm: `nal_ref_idc` is 0 in all
-    /// its slices.
+    /// its slices. A picture that a viewer can join at is none, whatever it says: nothing after it could be joined.
     #[must_use]
     pub const fn is_disposable(&self) -> bool {
-        self.slices > 0 && !self.referenced && !self.idr
+        self.slices > 0 && !self.referenced && !self.is_keyframe()
     }
+
     /// Both at once.
     #[must_use]
     pub const fn class(&self) -> AccessUnitClass {
@@ -100,5 +101,20 @@ impl AccessUnitInfo {
             random_access: self.is_keyframe(),
             disposable: self.is_disposable(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_picture_that_can_be_joined_at_is_not_disposable() {
+        // A recovery point of 0 frames (SEI 6, one byte), and a slice with nal_ref_idc 0.
+        let recovery_point: &[u8] = &[0x06, 0x06, 0x01, 0xc4, 0x80];
+        let slice: &[u8] = &[0x01, 0x9a];
+        let joined = AccessUnitInfo::of_nal_units([recovery_point, slice]);
+        assert!(joined.is_keyframe() && !joined.is_disposable());
+        assert!(AccessUnitInfo::of_nal_units([slice]).is_disposable());
     }
 }

@@ -5,6 +5,7 @@ use arcly_stream::media::StreamKey;
 use arcly_stream::protocol::rtmp::proto::client::RtmpUrl;
 use arcly_stream::protocol::rtsp::TransportPolicy;
 use arcly_stream::protocol::rtsp::proto::client::RemoteUrl;
+use arcly_stream::protocol::srt::SrtUrl;
 use arcly_stream::protocol::ts_udp::TsUrl;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
@@ -69,6 +70,7 @@ impl From<RelayTransport> for TransportPolicy {
 pub(crate) enum RelayTarget {
     Rtmp(RtmpUrl),
     Rtsp(RemoteUrl),
+    Srt(SrtUrl),
     TsUdp(TsUrl),
 }
 
@@ -77,6 +79,7 @@ impl fmt::Display for RelayTarget {
         match self {
             Self::Rtmp(url) => url.fmt(f),
             Self::Rtsp(url) => url.fmt(f),
+            Self::Srt(url) => url.fmt(f),
             Self::TsUdp(url) => url.fmt(f),
         }
     }
@@ -101,6 +104,10 @@ impl RelayUrl {
             return url
                 .map(RelayTarget::Rtsp)
                 .map_err(|error| error.to_string());
+        }
+        if url.starts_with("srt://") {
+            let url: Result<SrtUrl, _> = url.parse();
+            return url.map(RelayTarget::Srt).map_err(|error| error.to_string());
         }
         let url: Result<RtmpUrl, _> = url.parse();
         url.map(RelayTarget::Rtmp)
@@ -218,6 +225,19 @@ mod tests {
             ("pull", "live/x", "rtsp://u:p@cam.example/stream", None),
             ("push", "live/*", "rtsps://a.example/{stream}", None),
             ("pull", "live/x", "rtsp://:554/stream", Some("RTSP URL")),
+            (
+                "pull",
+                "live/x",
+                "srt://a.example:8890?streamid=read:live/x",
+                None,
+            ),
+            (
+                "push",
+                "live/*",
+                "srt://a.example:8890?streamid=publish:live/{stream}",
+                None,
+            ),
+            ("pull", "live/x", "srt://", Some("SRT URL")),
             ("pull", "live/x", "udp://:5000", None),
             ("push", "live/x", "rtp://239.1.1.1:5000?ttl=2", None),
             ("push", "live/x", "udp://:5000", Some("address")),

@@ -9,7 +9,7 @@ use crate::config::{Config, Relay, RelayTarget};
 use arcly_stream::media::{AppName, StreamKey};
 use arcly_stream::net::tls::ServerTrust;
 use arcly_stream::prelude::*;
-use arcly_stream::presets::{rtsp_source, ts_udp_input, ts_udp_push};
+use arcly_stream::presets::{rtsp_source, srt_pull, srt_push, ts_udp_input, ts_udp_push};
 use arcly_stream::protocol::rtmp::Backoff;
 use arcly_stream::protocol::rtsp::OnDemand;
 use push_all::PushAll;
@@ -122,6 +122,13 @@ impl Relays {
                 let record = Record::new(Way::Pull, key, shown, pull.status(), pull.traffic());
                 Followed::new(pull, self.add(record))
             }
+            RelayTarget::Srt(url) => {
+                let pull = srt_pull(url, key.clone())
+                    .credentials(credentials)
+                    .backoff(backoff);
+                let record = Record::new(Way::Pull, key, shown, pull.status(), pull.traffic());
+                Followed::new(pull, self.add(record))
+            }
             RelayTarget::TsUdp(url) => {
                 let pull = ts_udp_input(url, key.clone())
                     .credentials(credentials)
@@ -155,6 +162,13 @@ impl Relays {
                 if let Some(transport) = relay.transport {
                     push = push.transport(transport.into());
                 }
+                let record = Record::new(Way::Push, key, shown, push.status(), push.traffic());
+                Followed::new(push, self.add(record))
+            }
+            RelayTarget::Srt(url) => {
+                let push = srt_push(key.clone(), url)
+                    .credentials(credentials)
+                    .backoff(backoff);
                 let record = Record::new(Way::Push, key, shown, push.status(), push.traffic());
                 Followed::new(push, self.add(record))
             }

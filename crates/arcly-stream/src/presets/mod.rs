@@ -28,6 +28,6 @@ pub use recording::{record_ts, ts_recording_sink};
 #[cfg(all(feature = "rtsp", feature = "ts"))]
 pub use rtsp::rtsp_source;
 #[cfg(all(feature = "srt", feature = "ts"))]
-pub use srt::{bind_srt, srt_server};
+pub use srt::{bind_srt, srt_pull, srt_push, srt_server};
 #[cfg(feature = "ts-udp")]
 pub use ts_udp::{ts_udp_input, ts_udp_push};
