@@ -101,7 +101,12 @@ const TOOLS: &[Tool] = &[
     Tool {
         name: "GStreamer's good plugins",
         package: "gstreamer1.0-plugins-good",
-        check: Check::Elements(&["flvmux", "souphttpsrc"]),
+        check: Check::Elements(&["flvmux", "matroskamux", "rtspsrc", "souphttpsrc"]),
+    },
+    Tool {
+        name: "GStreamer's RTSP publisher",
+        package: "gstreamer1.0-rtsp",
+        check: Check::Elements(&["rtspclientsink"]),
     },
     Tool {
         name: "GStreamer's bad plugins",

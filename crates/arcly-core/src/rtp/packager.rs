@@ -16,9 +16,13 @@ pub const DEFAULT_MAX_PACKET: usize = 1_200;
 /// What [`RtpVariant::max_packet`] is held to.
 const PACKET_BOUNDS: std::ops::RangeInclusive<usize> = 256..=60_000;
 
-/// By how much the source's wall clock has to differ from what was told of it before it is told anew, in nanoseconds: less than that is
-/// jitter, which reports must not pass on.
+/// By how much the source's wall clock has to differ from what was told of it before to be told anew at once, in nanoseconds: it has been set. What is
+/// less is approached, see [`CLOCK_SLEW`].
 const CLOCK_STEP: u64 = 500_000_000;
+
+/// How slowly the source's wall clock is approached: by one part in so many of the time that goes by, 0.5 ms a second (as `adjtime` does). A report
+/// each 5 s steps a player's timestamps by 2.5 ms then, and the jitter of the source's own reports is not passed on.
+const CLOCK_SLEW: i64 = 2_000;
 
 /// The most tracks that are packed: interleaved channels have 8 bits, two a track. A stream has 32 by default.
 const MAX_TRACKS: usize = 128;
@@ -301,33 +305,104 @@ impl Packager for RtpPackager {
     }
 }
 
-/// Where the wall clock stood at timestamp 0.
+/// Where the wall clock stood at timestamp 0, as players are told.
+///
+/// Until the source tells its clock it is when the stream began here, which is off by as long as the first frames took. Players go by every sender report,
+/// so what the source tells later is approached rather than jumped to: the timestamps of a player that steps with it would overlap. Both tracks
+/// go by the same origin, so sound and picture stay together meanwhile.
 #[derive(Debug, Clone, Copy)]
 struct WallOrigin {
     /// Nanoseconds since 1970.
     nanos: i64,
-    /// Whether the source told it.
-    told: bool,
+    /// The latest presentation time up to which it was moved, in nanoseconds; `None` before the first frame.
+    moved_at: Option<i64>,
 }
 
 impl WallOrigin {
     fn at(time: NtpTime) -> Self {
         Self {
             nanos: time.unix_nanos().unwrap_or_default(),
-            told: false,
+            moved_at: None,
         }
     }
 
     /// The wall clock at the frame's presentation.
     fn at_frame(&mut self, frame: &MediaFrame) -> NtpTime {
         let pts = frame.pts.to_ticks(1_000_000_000);
-        if let Some(WallClock(nanos)) = frame.wall_clock {
-            let origin = nanos.saturating_sub(pts);
-            if !self.told || origin.abs_diff(self.nanos) > CLOCK_STEP {
-                self.nanos = origin;
-                self.told = true;
-            }
+        let told = frame.wall_clock.map(|WallClock(nanos)| nanos);
+        NtpTime::from_unix_nanos(self.at_pts(pts, told))
+    }
+
+    /// The wall clock at `pts`, where the source may have `told` what it was there; all in nanoseconds.
+    fn at_pts(&mut self, pts: i64, told: Option<i64>) -> i64 {
+        // Frames come in decoding order: only those that are later than all before are time that has gone by.
+        let elapsed = self.moved_at.map(|at| pts.saturating_sub(at).max(0));
+        if let Some(told) = told {
+            let off = told.saturating_sub(pts).saturating_sub(self.nanos);
+            let most = match elapsed {
+                // Nobody was told of another.
+                None => i64::MAX,
+                Some(_) if off.unsigned_abs() > CLOCK_STEP => i64::MAX,
+                Some(elapsed) => elapsed / CLOCK_SLEW,
+            };
+            self.nanos = self.nanos.saturating_add(off.clamp(-most, most));
         }
-        NtpTime::from_unix_nanos(self.nanos.saturating_add(pts))
+        self.moved_at = Some(self.moved_at.map_or(pts, |at| at.max(pts)));
+        self.nanos.saturating_add(pts)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: i64 = 1_000_000;
+
+    fn origin() -> WallOrigin {
+        WallOrigin {
+            nanos: 10_000 * MS,
+            moved_at: None,
+        }
+    }
+
+    #[test]
+    fn what_the_source_tells_with_its_first_frame_holds() {
+        let mut wall = origin();
+        assert_eq!(wall.at_pts(40 * MS, Some(10_085 * MS)), 10_085 * MS);
+        assert_eq!(wall.at_pts(80 * MS, None), 10_125 * MS);
+    }
+
+    #[test]
+    fn what_it_tells_later_is_approached() {
+        let mut wall = origin();
+        assert_eq!(wall.at_pts(0, None), 10_000 * MS);
+        // 45 ms ahead of the origin, from the second frame on; each is 40 ms long, and lets it move by 20 us.
+        assert_eq!(
+            wall.at_pts(40 * MS, Some(10_085 * MS)),
+            10_040 * MS + MS / 50
+        );
+        // A picture that is presented before it moves nothing.
+        assert_eq!(
+            wall.at_pts(20 * MS, Some(10_065 * MS)),
+            10_020 * MS + MS / 50
+        );
+        for frame in 2..=2_250 {
+            let pts = frame * 40 * MS;
+            wall.at_pts(pts, Some(10_045 * MS + pts));
+        }
+        let pts = 100_000 * MS;
+        assert_eq!(
+            wall.at_pts(pts, None),
+            10_045 * MS + pts,
+            "there, and no further"
+        );
+    }
+
+    #[test]
+    fn a_clock_that_was_set_is_followed_at_once() {
+        let mut wall = origin();
+        wall.at_pts(0, Some(10_000 * MS));
+        assert_eq!(wall.at_pts(40 * MS, Some(10_541 * MS)), 10_541 * MS);
+        assert_eq!(wall.at_pts(80 * MS, Some(80 * MS)), 80 * MS);
     }
 }
