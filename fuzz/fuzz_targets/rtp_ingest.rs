@@ -80,7 +80,7 @@ fuzz_target!(|data: &[u8]| {
                 sequences[index] = sequence.wrapping_add(1);
                 if operation & 0x40 != 0 {
                     timestamps[index] = timestamps[index]
-                        .wrapping_add(u32::from(*step) << (operation >> 4 & 3) * 8);
+                        .wrapping_add(u32::from(*step) << ((operation >> 4 & 3) * 8));
                 }
                 let header = RtpHeader {
                     payload_type: 96,

@@ -2,7 +2,7 @@
 //!
 //! [`ClientSession`] is one connection, sans-IO. Its methods in the order in which they are called:
 //!
-//! 1. [`new`](ClientSession::new), with the URL and what is wanted of it.
+//! 1. [`play`](ClientSession::play) or [`publish_to`](ClientSession::publish_to), with the URL and what is wanted of it.
 //! 2. [`handle_input`](ClientSession::handle_input) with what came and what time it is; then [`poll_output`](ClientSession::poll_output) until it says
 //!    [`Output::Timeout`] or [`Output::Close`].
 //! 3. On [`Event::Described`], [`setup`](ClientSession::setup) says which tracks are wanted and over what: a caller who wants datagrams
