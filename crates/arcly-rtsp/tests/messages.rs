@@ -251,3 +251,18 @@ fn headers_without_end_are_refused_at_the_limit() {
         "{error}"
     );
 }
+
+#[test]
+fn what_is_read_is_written_so_that_it_is_read_again() {
+    let folded = b"DESCRIBE rtsp://a/x RTSP/1.0\nCSeq: 7\nAccept: a,\n\tb\n \n\n";
+    let messages = read(folded).unwrap();
+    let [Message::Request(request)] = &messages[..] else {
+        panic!("{messages:?}");
+    };
+    assert_eq!(request.headers.get("accept"), Some("a, b"));
+    assert_eq!(read(&request.to_bytes()).unwrap(), messages);
+
+    let controls = b"DESCRIBE rtsp://a/\0x RTSP/1.0\r\nCSeq: 7\r\n\r\n";
+    let error = read(controls).unwrap_err();
+    assert!(error.to_string().contains("control"), "{error}");
+}

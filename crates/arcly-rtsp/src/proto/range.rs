@@ -108,7 +108,9 @@ fn npt(text: &str) -> Option<NptTime> {
             seconds = seconds.checked_add(Duration::from_secs(unit * u64::from(whole)))?;
         }
     }
-    parts.next().is_none().then_some(NptTime::At(seconds))
+    // Hours and minutes as well: what is written has seconds alone, which are read up to here.
+    let fits = u32::try_from(seconds.as_secs()).is_ok();
+    (parts.next().is_none() && fits).then_some(NptTime::At(seconds))
 }
 
 fn digits(text: &str) -> Option<&str> {
@@ -228,6 +230,13 @@ mod tests {
 
     fn at(millis: u64) -> NptTime {
         NptTime::At(Duration::from_millis(millis))
+    }
+
+    #[test]
+    fn what_would_not_be_read_again_is_refused() {
+        assert!(Range::parse("npt=12535123:0:3-").is_err());
+        let longest = Range::parse("npt=1193046:28:15-").unwrap();
+        assert_eq!(Range::parse(&longest.to_string()), Ok(longest));
     }
 
     #[test]

@@ -53,6 +53,9 @@ impl Head {
         if !method.bytes().all(is_token) {
             return Err(Fault::Malformed("a method that is no token"));
         }
+        if uri.chars().any(char::is_control) {
+            return Err(Fault::Malformed("a URL with control characters"));
+        }
         let mut request = Request::new(Method::from(method), uri);
         request.is_version_1_0 = version == "1.0";
         request.headers = headers;
@@ -103,8 +106,10 @@ fn read_headers<'a>(
             let (_, value) = read
                 .last_mut()
                 .ok_or(Fault::Malformed("a header that goes on before it starts"))?;
-            value.push(' ');
-            value.push_str(line.trim());
+            if !line.trim().is_empty() {
+                value.push(' ');
+                value.push_str(line.trim());
+            }
             continue;
         }
         if read.len() >= limits.headers {
