@@ -137,10 +137,11 @@ fn check_gaps(times: &[i64], ticks: i64) {
             "a gap of {gap} where it should be {ticks}: {gaps:?}"
         );
     }
+    // A track is moved slowly, over many frames, and not by far.
+    let total = gaps.iter().sum::<i64>() - ticks * gaps.len() as i64;
     assert!(
-        moved.len() * 5 <= gaps.len(),
-        "{} of {} are not {ticks}: {gaps:?}",
-        moved.len(),
+        total.abs() <= ticks * 5,
+        "{total} ticks apart after {} gaps of {ticks}: {gaps:?}",
         gaps.len()
     );
 }
