@@ -110,7 +110,7 @@ fn values_that_cannot_work_are_refused() {
         (&[], "play_wait = '2h'", "play_wait"),
         (&["--record-format", "mkv"], "", "mkv"),
         (&[], "record = 'ftp://host/x'", "ftp://"),
-        (&[], "record = 's3://user:key@bucket/x'", "s3://"),
+        (&[], "record = 's3://user:key@bucket/x'", "record"),
         (&["--record", "x", "--archive", "x"], "", "archive"),
         (&[], "[hls]\ntarget_duration = '20s'", "target_duration"),
         (&[], "[hls]\npart_duration = '3s'", "part_duration"),
