@@ -1,0 +1,76 @@
+//! What a viewer of a stream can be sent.
+
+use crate::peers::PeerSlot;
+use crate::sdp::{Offer, WatchedTrack};
+use arcly_core::rtp::rtp_tracks;
+use arcly_core::{MediaKind, StreamHandle};
+use std::time::Duration;
+
+/// How long a viewer's answer waits for the codec configs of the stream's tracks.
+const CONFIG_WAIT: Duration = Duration::from_secs(2);
+
+/// The tracks of the stream that can be sent, once those that were asked for are known; the rest is waited for no longer than a moment.
+pub(super) async fn watched_tracks(
+    stream: &StreamHandle,
+    offer: &Offer,
+    slot: &PeerSlot,
+) -> Vec<WatchedTrack> {
+    let wants = |kind: MediaKind| {
+        offer
+            .media
+            .iter()
+            .any(|section| section.kind == Some(kind) && section.direction.receives())
+    };
+    let mut subscription = stream.subscribe_resilient();
+    let deadline = tokio::time::sleep(CONFIG_WAIT);
+    tokio::pin!(deadline);
+    loop {
+        let tracks = rtp_tracks(stream);
+        let has = |kind: MediaKind| tracks.iter().any(|track| track.kind == kind);
+        let is_complete = [MediaKind::Video, MediaKind::Audio]
+            .into_iter()
+            .all(|kind| !wants(kind) || has(kind) || is_known_without(stream, kind));
+        let more = async {
+            // Tracks are made known by frames.
+            subscription.recv().await.is_some()
+        };
+        let go_on = !is_complete
+            && tokio::select! {
+                more = more => more,
+                () = &mut deadline => false,
+            };
+        if !go_on {
+            return tracks
+                .into_iter()
+                .map(|rtp| WatchedTrack {
+                    rtp,
+                    ssrc: slot.random_u32(),
+                    retransmission_ssrc: slot.random_u32(),
+                })
+                .collect();
+        }
+    }
+}
+
+/// Whether the stream has media of the other kind already, and has had time to show this one: sound and pictures begin together.
+fn is_known_without(stream: &StreamHandle, kind: MediaKind) -> bool {
+    const SETTLED: u64 = 60;
+    let metadata = stream.metadata();
+    let is_there = metadata.tracks.iter().any(|track| track.kind == kind);
+    let frames: u64 = stream
+        .qos()
+        .tracks
+        .iter()
+        .map(|track| track.frames)
+        .max()
+        .unwrap_or(0);
+    !is_there && frames >= SETTLED
+}
+
+/// Whether pictures are shown in another order than they come in.
+pub(super) fn has_b_frames(stream: &StreamHandle) -> bool {
+    stream
+        .replay_buffer()
+        .iter()
+        .any(|frame| frame.is_video() && frame.pts != frame.dts)
+}
