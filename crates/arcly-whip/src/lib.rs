@@ -11,12 +11,14 @@ mod media;
 mod peers;
 pub mod sdp;
 mod server;
+mod statistics;
 pub mod transport;
 
 pub use config::{IceServer, WhipConfig};
 pub use http::{WhipMethod, WhipRequest, WhipResource, WhipResponse};
 pub use limits::Limits;
 pub use server::WhipServer;
+pub use statistics::{Measured, SessionReport, SessionState, TrackCounters, TrackReport};
 
 /// Compiles the examples of the README.
 #[cfg(doctest)]

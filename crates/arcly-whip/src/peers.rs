@@ -3,11 +3,13 @@
 use crate::Limits;
 use crate::driver::Command;
 use crate::http::Problem;
+use crate::statistics::{Meter, SessionReport};
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 use tokio::sync::mpsc;
 
 /// All sessions.
@@ -32,6 +34,7 @@ struct Table {
 pub(crate) struct Peer {
     inbox: mpsc::Sender<Command>,
     ice: Mutex<IceSession>,
+    meter: Arc<Meter>,
 }
 
 /// What an ETag stands for (RFC 9725 4.3.1).
@@ -119,10 +122,12 @@ impl Peers {
         slot: &PeerSlot,
         inbox: mpsc::Sender<Command>,
         remote_ufrag: String,
+        meter: Arc<Meter>,
     ) -> String {
         let etag = new_etag();
         let peer = Peer {
             inbox,
+            meter,
             ice: Mutex::new(IceSession {
                 etag: etag.clone(),
                 remote_ufrag,
@@ -132,6 +137,18 @@ impl Peers {
             .peers
             .insert(slot.id.clone(), Arc::new(peer));
         etag
+    }
+
+    /// How all sessions fare, the oldest first.
+    pub(crate) fn reports(&self, now: Instant) -> Vec<SessionReport> {
+        let meters: Vec<_> = {
+            let table = lock(&self.table);
+            let peers = table.peers.values();
+            peers.map(|peer| Arc::clone(&peer.meter)).collect()
+        };
+        let mut reports: Vec<_> = meters.iter().map(|meter| meter.report(now)).collect();
+        reports.sort_by_key(|report| report.number);
+        reports
     }
 
     pub(crate) fn get(&self, id: &str) -> Option<Arc<Peer>> {

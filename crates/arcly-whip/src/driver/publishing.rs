@@ -3,6 +3,7 @@
 use super::Ports;
 use crate::media::{ArrivalLog, ExtensionReader, NackGenerator};
 use crate::sdp::{PublishedCodec, PublishedMedia};
+use crate::statistics::{TrackCounters, TrackReport, ticks};
 use crate::transport::PeerTransport;
 use arcly_core::rtp::rtcp::{Nack, RtcpPacket};
 use arcly_core::rtp::{IngestConfig, IngestEvent, IngestTrack, RtpHeader, RtpIngest, RtpPacket};
@@ -49,6 +50,8 @@ struct Track {
     /// Which simulcast layer, by its place in the offer.
     layer: Option<usize>,
     nack: Option<NackGenerator>,
+    /// What the ingest does not count.
+    counters: TrackCounters,
 }
 
 /// A publisher.
@@ -123,6 +126,9 @@ impl Publishing {
             } => {
                 if let Some((index, original)) = self.restore(&packet, media, codec, layer) {
                     self.count_arrival(index, &packet.header, extensions, at);
+                    if let Some(track) = self.tracks.get_mut(index) {
+                        track.counters.retransmitted += 1;
+                    }
                     let sequence = u16::from_be_bytes(
                         packet.payload.first_chunk().copied().unwrap_or_default(),
                     );
@@ -317,6 +323,7 @@ impl Publishing {
             codec,
             layer,
             nack,
+            counters: TrackCounters::default(),
         });
         Some(index)
     }
@@ -450,8 +457,38 @@ impl Publishing {
             }
             if let Some(request) = self.ingest.keyframe_request(index, self.own_ssrc, at) {
                 self.send(transport, ports, &request);
+                if let Some(track) = self.tracks.get_mut(index) {
+                    track.counters.keyframe_requests += 1;
+                }
             }
         }
+    }
+
+    /// How its tracks fare.
+    pub(super) fn track_reports(&self) -> Vec<TrackReport> {
+        let reports = self.tracks.iter().enumerate().filter_map(|(index, track)| {
+            let media = self.media.get(track.media)?;
+            let format = &media.codecs.get(track.codec)?.format;
+            let stats = self.ingest.stats(index)?;
+            Some(TrackReport {
+                track: self.track_id(track.media, track.layer)?,
+                kind: media.kind,
+                codec: format.encoding_name(),
+                layer: track
+                    .layer
+                    .and_then(|layer| media.layers.get(layer))
+                    .cloned(),
+                bitrate: 0,
+                counters: TrackCounters {
+                    packets: stats.packets,
+                    bytes: stats.bytes,
+                    lost: stats.lost,
+                    jitter: ticks(stats.jitter, format.clock_rate()),
+                    ..track.counters
+                },
+            })
+        });
+        reports.collect()
     }
 
     fn request_missing(&mut self, transport: &mut dyn PeerTransport, ports: &Ports, at: Duration) {
@@ -463,6 +500,7 @@ impl Publishing {
             };
             nack.requests(at, &mut sequences);
             if !sequences.is_empty() {
+                track.counters.nacked += sequences.len() as u64;
                 Nack::new(self.own_ssrc, track.ssrc, sequences.drain(..)).write(&mut packet);
             }
         }

@@ -1,15 +1,17 @@
 //! One peer: its transport, and what it publishes or watches.
 
 use super::{Evidence, Ports, Publishing, Router, Watching, now};
+use crate::statistics::{Measured, Meter, SessionState};
 use crate::transport::demux::PacketKind;
 use crate::transport::{
-    CloseReason, IceCredentials, PeerTransport, Route, Transmit, TransportError, TransportEvent,
+    CloseReason, IceCredentials, PeerTransport, Route, SrtpProfile, Transmit, TransportError,
+    TransportEvent,
 };
 use bytes::BytesMut;
 use std::collections::VecDeque;
 use std::future::pending;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
@@ -17,6 +19,9 @@ use tracing::{debug, info};
 
 /// How many ways are known to lead to one session; the oldest is forgotten for one more. ICE restarts bring new ones, without end.
 const MAX_ROUTES: usize = 128;
+
+/// How often a session tells how it fares.
+const MEASURE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What a session is told.
 #[derive(Debug)]
@@ -68,6 +73,11 @@ pub(crate) struct Session {
     pub(crate) router: Arc<Router>,
     /// The ways that the router has for it, the oldest first.
     pub(crate) routes: VecDeque<Route>,
+    /// Where it tells how it fares.
+    pub(crate) meter: Arc<Meter>,
+    pub(crate) measured: Instant,
+    pub(crate) next_measure: Instant,
+    pub(crate) encryption: Option<SrtpProfile>,
     /// Told once media can go.
     pub(crate) connected: Option<Box<dyn FnOnce() + Send>>,
 }
@@ -195,6 +205,8 @@ impl Session {
             match event {
                 TransportEvent::Connected { profile } => {
                     debug!(%profile, "connected");
+                    self.encryption = Some(profile);
+                    self.next_measure = now();
                     if let Some(connected) = self.connected.take() {
                         connected();
                     }
@@ -209,7 +221,36 @@ impl Session {
             end = end.or(Some(End::Stream(reason)));
         }
         self.transmit();
+        self.measure(now());
         end
+    }
+
+    /// Tells how it fares, once a second; media has something to drive as often.
+    fn measure(&mut self, now: Instant) {
+        if now < self.next_measure {
+            return;
+        }
+        let since = now.saturating_duration_since(self.measured);
+        self.measured = now;
+        self.next_measure = now + MEASURE_INTERVAL;
+        let route = self.transport.route();
+        let (tracks, reported) = match &self.media {
+            Media::Publishing(publishing) => (publishing.track_reports(), None),
+            Media::Watching(watching) => (watching.track_reports(), watching.round_trip()),
+        };
+        let measured = Measured {
+            state: match (route, self.encryption) {
+                (_, Some(_)) => SessionState::Connected,
+                (Some(_), None) => SessionState::Handshaking,
+                (None, None) => SessionState::Checking,
+            },
+            route,
+            encryption: self.encryption,
+            round_trip: reported.or_else(|| self.transport.round_trip(now)),
+            dropped: self.transport.dropped(),
+            tracks,
+        };
+        self.meter.note(measured, since);
     }
 
     fn transmit(&mut self) {

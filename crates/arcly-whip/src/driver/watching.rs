@@ -3,8 +3,9 @@
 use super::Ports;
 use crate::media::OutgoingTrack;
 use crate::sdp::WatchedMedia;
+use crate::statistics::TrackReport;
 use crate::transport::PeerTransport;
-use arcly_core::rtp::rtcp::{Nack, RtcpPacket, SourceDescription};
+use arcly_core::rtp::rtcp::{Nack, ReceiverReport, RtcpPacket, SourceDescription};
 use arcly_core::rtp::{RtpFrame, RtpPackager, RtpVariant};
 use arcly_core::{
     MediaKind, PlaySession, Rendition, RenditionSubscription, StartAt, TimeDelta, Timestamp,
@@ -152,8 +153,16 @@ impl Watching {
             match packet {
                 Ok(RtcpPacket::Nack(nack)) => self.note_missing(&nack),
                 Ok(RtcpPacket::PictureLoss(_) | RtcpPacket::FullIntra(_)) => {
+                    // Of which track does not matter: pictures have one.
+                    let is_video = |track: &&mut OutgoingTrack| {
+                        track.media().track.rtp.kind == MediaKind::Video
+                    };
+                    if let Some(track) = self.tracks.iter_mut().find(is_video) {
+                        track.counters().keyframe_requests += 1;
+                    }
                     self.request_keyframe(now);
                 }
+                Ok(RtcpPacket::ReceiverReport(report)) => self.note_arrival(&report, now),
                 Ok(_) => {}
                 Err(_) => return,
             }
@@ -166,11 +175,37 @@ impl Watching {
         let mut tracks = self.tracks.iter();
         let track = tracks.position(|track| track.media().track.ssrc == nack.media);
         if let Some(track) = track {
+            if let Some(track) = self.tracks.get_mut(track) {
+                track.counters().nacked += nack.sequences().count() as u64;
+            }
             let room = MAX_REQUESTS.saturating_sub(self.requests.len());
             let missing = nack.sequences().take(room);
             self.requests
                 .extend(missing.map(|sequence| (track, sequence)));
         }
+    }
+
+    fn note_arrival(&mut self, report: &ReceiverReport, now: Instant) {
+        let elapsed = now.saturating_duration_since(self.start);
+        for block in &report.blocks {
+            let of_block = |track: &&mut OutgoingTrack| track.media().track.ssrc == block.ssrc;
+            if let Some(track) = self.tracks.iter_mut().find(of_block) {
+                track.on_report(block, elapsed);
+            }
+        }
+    }
+
+    /// How its tracks fare.
+    pub(super) fn track_reports(&self) -> Vec<TrackReport> {
+        self.tracks
+            .iter()
+            .map(OutgoingTrack::track_report)
+            .collect()
+    }
+
+    /// The round trip, as the viewer's reports tell it.
+    pub(super) fn round_trip(&self) -> Option<Duration> {
+        self.tracks.iter().find_map(OutgoingTrack::round_trip)
     }
 
     /// Waits for packets, or the end.
@@ -329,7 +364,7 @@ impl Watching {
             return false;
         };
         let mut packet = BytesMut::new();
-        for track in &self.tracks {
+        for track in &mut self.tracks {
             let Some(report) = track.report(elapsed) else {
                 continue;
             };

@@ -3,8 +3,9 @@
 use super::ExtensionWriter;
 use super::history::History;
 use crate::sdp::{WatchedMedia, WatchedTrack};
-use arcly_core::rtp::rtcp::SenderReport;
-use arcly_core::rtp::{NtpTime, RtpHeader, SenderStats};
+use crate::statistics::{RoundTrip, TrackCounters, TrackReport, ticks};
+use arcly_core::rtp::rtcp::{ReportBlock, SenderReport};
+use arcly_core::rtp::{NtpTime, RtpHeader, RtpTrack, SenderStats};
 use bytes::{BufMut, Bytes, BytesMut};
 use std::time::Duration;
 
@@ -33,6 +34,8 @@ pub(crate) struct OutgoingTrack {
     /// Packets, resent ones left out.
     packets: u32,
     stats: SenderStats,
+    counters: TrackCounters,
+    round_trip: RoundTrip,
 }
 
 impl OutgoingTrack {
@@ -45,7 +48,47 @@ impl OutgoingTrack {
             history: History::default(),
             packets: 0,
             stats: SenderStats::new(),
+            counters: TrackCounters::default(),
+            round_trip: RoundTrip::default(),
         }
+    }
+
+    /// What was counted, to be added to by who knows more.
+    pub(crate) const fn counters(&mut self) -> &mut TrackCounters {
+        &mut self.counters
+    }
+
+    /// How it fares; the rate is worked out by who asks every second.
+    pub(crate) fn track_report(&self) -> TrackReport {
+        let RtpTrack {
+            track,
+            kind,
+            ref format,
+            ..
+        } = self.media.track.rtp;
+        TrackReport {
+            track,
+            kind,
+            codec: format.encoding_name(),
+            layer: None,
+            bitrate: 0,
+            counters: self.counters,
+        }
+    }
+
+    /// The round trip, as the viewer's reports tell it.
+    pub(crate) const fn round_trip(&self) -> Option<Duration> {
+        self.round_trip.get()
+    }
+
+    /// The viewer has told how the track's packets arrive (RFC 3550 6.4.2).
+    pub(crate) fn on_report(&mut self, block: &ReportBlock, now: Duration) {
+        let rate = self.media.track.rtp.format.clock_rate();
+        self.counters.lost = block.cumulative_lost.max(0).unsigned_abs().into();
+        self.counters.fraction_lost = block.fraction_lost;
+        self.counters.jitter = ticks(block.jitter, rate);
+        self.round_trip
+            .on_report(block.last_report, block.since_last_report, now);
     }
 
     /// What was negotiated.
@@ -54,7 +97,7 @@ impl OutgoingTrack {
     }
 
     /// A frame was sent: so many packets of this timestamp, which is of that time on the wall clock.
-    pub(crate) const fn frame_sent(
+    pub(crate) fn frame_sent(
         &mut self,
         packets: u32,
         octets: usize,
@@ -62,13 +105,17 @@ impl OutgoingTrack {
         timestamp: u32,
         now: Duration,
     ) {
+        self.counters.packets += u64::from(packets);
+        self.counters.bytes += octets as u64;
         self.stats.on_sent(packets, octets, at, timestamp, now);
     }
 
     /// What the viewer is to be told, every few seconds; `None` until something was sent.
-    pub(crate) fn report(&self, now: Duration) -> Option<SenderReport> {
+    pub(crate) fn report(&mut self, now: Duration) -> Option<SenderReport> {
         let WatchedTrack { ssrc, rtp, .. } = &self.media.track;
-        self.stats.report(*ssrc, rtp.format.clock_rate(), now)
+        let report = self.stats.report(*ssrc, rtp.format.clock_rate(), now)?;
+        self.round_trip.on_sent(report.ntp.middle(), now);
+        Some(report)
     }
 
     /// Appends the packet as the viewer gets it, not encrypted yet. `timestamp` is the viewer's, `transport_sequence` counts all its packets.
@@ -103,6 +150,7 @@ impl OutgoingTrack {
         out: &mut BytesMut,
     ) -> Option<Resend> {
         let (header, payload) = self.history.resend(sequence)?;
+        self.counters.retransmitted += 1;
         let Some(payload_type) = self.media.retransmission else {
             self.put(header, None, &payload, transport_sequence, out);
             return Some(Resend::Same);
@@ -161,8 +209,8 @@ impl OutgoingTrack {
 mod tests {
     use super::*;
     use crate::media::ExtensionReader;
+    use arcly_core::rtp::RtpPacket;
     use arcly_core::rtp::payload::PayloadFormat;
-    use arcly_core::rtp::{RtpPacket, RtpTrack};
     use arcly_core::{CodecId, MediaKind, TrackId};
 
     fn track(retransmission: Option<u8>) -> OutgoingTrack {

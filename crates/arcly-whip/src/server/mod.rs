@@ -6,9 +6,10 @@ mod open;
 mod tracks;
 
 use crate::WhipConfig;
-use crate::driver::{Ports, Router, local_addresses, run_ports};
+use crate::driver::{Ports, Router, local_addresses, now, run_ports};
 use crate::http::{Problem, WhipMethod, WhipRequest, WhipResource, WhipResponse};
 use crate::peers::Peers;
+use crate::statistics::SessionReport;
 use crate::transport::{Carrier, Identity};
 use arcly_core::health::Health;
 use arcly_core::{InboundProtocol, IngestContext, Result, StreamError};
@@ -103,6 +104,12 @@ impl WhipServer {
         self.running()
             .map(|running| running.addresses.clone())
             .unwrap_or_default()
+    }
+
+    /// How each session fares, the oldest first.
+    #[must_use]
+    pub fn sessions(&self) -> Vec<SessionReport> {
+        self.shared.peers.reports(now())
     }
 
     /// Answers a request.

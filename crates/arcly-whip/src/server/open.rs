@@ -4,11 +4,12 @@ use super::tracks::{has_b_frames, watched_tracks};
 use super::{Running, WhipServer};
 use crate::IceServer;
 use crate::driver::{Media, Publishing, Session, Watching, now};
-use crate::http::{Problem, SDP, SDP_FRAGMENT, WhipRequest, WhipResponse};
+use crate::http::{Problem, SDP, SDP_FRAGMENT, WhipRequest, WhipResource, WhipResponse};
 use crate::peers::PeerSlot;
 use crate::sdp::{LocalTransport, MAX_SDP_BYTES, Offer, Setup, accept_publisher, accept_viewer};
+use crate::statistics::Meter;
 use crate::transport::{IceCredentials, PeerTransport as _, RtcTransport, RtcTransportConfig};
-use arcly_core::{PlayRequest, PublishRequest, StreamKey};
+use arcly_core::{Action, PlayRequest, PublishRequest, StreamKey};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -138,13 +139,27 @@ impl WhipServer {
                 debug!(%error, "a candidate is left out");
             }
         }
+        let (key, action) = match &request.resource {
+            WhipResource::Publish(key) => (key, Action::Publish),
+            WhipResource::Play(key) => (key, Action::Play),
+            WhipResource::Session(_) => return Err(Problem::method_not_allowed(&request.resource)),
+        };
+        let meter = Arc::new(Meter::new(
+            slot.number(),
+            key.clone(),
+            action,
+            request.peer,
+            now(),
+        ));
         let (inbox, commands) = mpsc::channel(self.shared.config.limits.max_inbox);
         running.router.add(local.ice.ufrag.clone(), inbox.clone());
         let id = slot.id().to_owned();
-        let etag = self
-            .shared
-            .peers
-            .insert(&slot, inbox.clone(), offer.ice.ufrag.clone());
+        let etag = self.shared.peers.insert(
+            &slot,
+            inbox.clone(),
+            offer.ice.ufrag.clone(),
+            Arc::clone(&meter),
+        );
         let connecting = slot.take_connecting();
         let session = Session {
             transport: Box::new(transport),
@@ -154,6 +169,10 @@ impl WhipServer {
             ports: Arc::clone(&running.ports),
             router: Arc::clone(&running.router),
             routes: VecDeque::new(),
+            meter,
+            measured: now(),
+            next_measure: now(),
+            encryption: None,
             connected: Some(Box::new(move || drop(connecting))),
         };
         let router = Arc::clone(&running.router);

@@ -15,7 +15,7 @@ pub use srtp::SrtpProfile;
 
 use bytes::{Bytes, BytesMut};
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Carries datagrams: UDP itself, or TCP with the framing of RFC 4571 (ICE-TCP, RFC 6544).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -184,6 +184,9 @@ pub trait PeerTransport: Send {
     /// # Errors
     /// Before the keys are there, or where the packet is none.
     fn protect_rtcp(&mut self, packet: &[u8], out: &mut BytesMut) -> Result<(), TransportError>;
+
+    /// The round trip of the way that is selected, as ICE's checks tell it; `None` where it makes none, or has no answer yet.
+    fn round_trip(&self, now: Instant) -> Option<Duration>;
 
     /// How many datagrams were dropped, being malformed, replayed, forged or from somewhere else.
     fn dropped(&self) -> u64;

@@ -411,6 +411,13 @@ impl PeerTransport for RtcTransport {
         srtp.protect_rtcp(packet, out)
     }
 
+    fn round_trip(&self, now: Instant) -> Option<Duration> {
+        let pairs = self.agent.get_candidate_pairs_stats(now);
+        let selected = pairs.iter().find(|pair| pair.nominated)?;
+        let answered = selected.responses_received > 0;
+        answered.then(|| Duration::from_secs_f64(selected.current_round_trip_time.clamp(0.0, 60.0)))
+    }
+
     fn dropped(&self) -> u64 {
         self.dropped
     }
