@@ -142,7 +142,30 @@ fn a_second_server_takes_the_stream_from_the_first() {
     assert_eq!(start, "cargo run --release -- --config edge.toml");
     run(shell(write).current_dir(folder.path()));
     let config = folder.path().join("edge.toml");
+    assert_each_port_is_set(&std::fs::read_to_string(&config).expect("written"));
     let mut edge = Server::start(&["--config", config.to_str().expect("UTF-8")]);
     edge.wait_live("live/cam");
     assert_eq!(edge.get("/live/cam/index.m3u8").status, 200);
+}
+
+/// Both servers run on one machine, so the second has to move each port that the first takes.
+fn assert_each_port_is_set(config: &str) {
+    let help = run(tool(env!("CARGO_BIN_EXE_arcly")).arg("--help"));
+    let help = String::from_utf8_lossy(&help.stdout).into_owned();
+    let flags = help
+        .split_whitespace()
+        .filter_map(|word| word.strip_prefix("--"));
+    // Those for TLS are closed until a certificate is given.
+    let open = flags.filter(|flag| flag.ends_with("-listen") && !flag.ends_with("s-listen"));
+    let mut ports: Vec<_> = open.collect();
+    ports.sort_unstable();
+    ports.dedup();
+    assert!(ports.len() >= 5, "{help}");
+    for port in ports {
+        let setting = format!("{} = ", port.replace('-', "_"));
+        assert!(
+            config.contains(&setting),
+            "{setting} is missing in\n{config}"
+        );
+    }
 }
