@@ -60,7 +60,8 @@ pub enum UdpPorts {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PlayStart {
-    /// At the newest keyframe that is kept, for a picture at once; at the next one where none is kept.
+    /// At the newest keyframe that is kept, for a picture at once; at the next one where none is kept, or where the player asks for a range of
+    /// `npt=now-`.
     #[default]
     LatestKeyframe,
     /// At the next keyframe, for the least latency: the player waits for it for up to a GOP.

@@ -429,7 +429,7 @@ impl Connection {
                 let result = self.session.accept_udp(ports, now());
                 self.note(result);
             }
-            Event::Play(_) => self.start_play().await,
+            Event::Play(range) => self.start_play(range.as_ref()).await,
             Event::Pause => self.pause_play(),
             Event::Record => self.record(),
             Event::PauseRecord => self.pause_record(),

@@ -5,6 +5,7 @@ use super::connection::{Connection, Shared, now, wall_now};
 use super::feed::{Feed, FeedTrack, TrackOut};
 use super::wire::PlayEnd;
 use crate::proto::message::StatusCode;
+use crate::proto::range::Range;
 use crate::proto::session::{
     Access, Carriage, OfferedTrack, PlayStarted, Presentation, Refusal, TrackSetup,
 };
@@ -29,8 +30,11 @@ use tracing::{debug, info};
 
 /// How long PLAY waits for the rendition's first packets, to tell where it starts.
 const FIRST_PACKETS: Duration = Duration::from_secs(1);
-/// How long a player may stay on the connection after its stream has ended.
-const FAREWELL: Duration = Duration::from_secs(2);
+/// How long a player by TCP may stay on the connection after its stream has ended.
+const FAREWELL_TCP: Duration = Duration::from_secs(2);
+/// And one by UDP, for which the end of the connection is no end of the media: GStreamer's `rtspsrc` overlooks a BYE within the two seconds of its
+/// jitter buffer, takes its sources for gone at the next RTCP interval (at most 6.2 s, RFC 3550, section 6.3.1), and only then says PAUSE and TEARDOWN.
+const FAREWELL_UDP: Duration = Duration::from_secs(8);
 /// How many packets are looked at for where each track starts.
 const PEEKED: usize = 64;
 /// How long after its first frame a stream is taken to have shown all its tracks.
@@ -97,12 +101,22 @@ impl Play {
 
     /// Where each track starts. All are told of the same moment, that of the earliest first packet: players that go by it have sound and picture
     /// together from the start.
-    fn started(&self, setups: &[TrackSetup], first: &[(u16, u16, Timestamp)]) -> PlayStarted {
+    ///
+    /// At the live edge the tracks' first packets are yet to come but for one, and no track is told of its number: where `rtspsrc` knows the first number
+    /// of one track and not of another, it lets the one pass at once and keeps the other for its latency, and moves the first one when it
+    /// learns how the two relate. The parameter is optional (RFC 2326, section 12.33).
+    fn started(
+        &self,
+        setups: &[TrackSetup],
+        first: &[(u16, u16, Timestamp)],
+        at_the_edge: bool,
+    ) -> PlayStarted {
         let of = |number| first.iter().find(|(track, ..)| *track == number);
         let firsts = setups.iter().filter_map(|setup| of(setup.number));
         let start = firsts.map(|(_, _, pts)| *pts).min();
         let starts = setups.iter().map(|setup| {
-            let sequence = of(setup.number).map(|(_, sequence, _)| *sequence);
+            let sequence = of(setup.number).filter(|_| !at_the_edge);
+            let sequence = sequence.map(|(_, sequence, _)| *sequence);
             let timestamp = start.zip(self.track(setup)).map(|(start, track)| {
                 let rate = track.format.clock_rate();
                 self.clock.timestamp(track.track, rate, start)
@@ -209,8 +223,13 @@ impl Connection {
     }
 
     /// Answers [`Event::Play`](crate::proto::session::Event::Play).
-    pub(super) async fn start_play(&mut self) {
-        let start = self.config.play_start.into();
+    pub(super) async fn start_play(&mut self, range: Option<&Range>) {
+        let start = self.start_of(range);
+        let at_the_edge = start == StartAt::NextKeyframe;
+        if at_the_edge && let Some(play) = &self.play {
+            // Where the source can be asked for one, the player does not wait for the rest of the GOP.
+            play.handle().request_keyframe();
+        }
         let packets = self.play.as_ref();
         let mut packets = packets.map(|play| play.rendition.subscribe_from(start));
         if let Some(packets) = &mut packets {
@@ -223,7 +242,7 @@ impl Connection {
             return self.note(result);
         };
         let first = first_frames(&mut packets);
-        let started = play.started(self.session.setups(), &first);
+        let started = play.started(self.session.setups(), &first, at_the_edge);
         let by_udp = !self.links.is_empty();
         let cname: Arc<str> = format!("{}@arcly", self.session.id()).into();
         let links = &self.links;
@@ -260,6 +279,18 @@ impl Connection {
         self.note(result);
     }
 
+    /// Where a player starts that asks for this range.
+    ///
+    /// One that asks for a live stream from now on (GStreamer's `rtspsrc` does) is not sent what was before: it takes the time at which packets
+    /// arrive for that at which they were sent, so a burst squeezes its timestamps, differently for each track, and those of reordered
+    /// pictures cross.
+    fn start_of(&self, range: Option<&Range>) -> StartAt {
+        match self.config.play_start.into() {
+            StartAt::LatestKeyframe if range == Some(&Range::NOW) => StartAt::NextKeyframe,
+            start => start,
+        }
+    }
+
     /// Sends media from now on: the response to PLAY is out.
     pub(super) fn begin_play(&mut self) {
         let (Some(feed), Some(play)) = (self.starting.take(), &self.play) else {
@@ -289,7 +320,12 @@ impl Connection {
         if end == PlayEnd::Unpublished {
             // There is no request by which a server ends a session that clients know; they hear BYE, and some (GStreamer) take a connection that closes
             // before they have read it for an error. So they are given time to hang up.
-            self.farewell = now().checked_add(FAREWELL);
+            let farewell = if self.links.is_empty() {
+                FAREWELL_TCP
+            } else {
+                FAREWELL_UDP
+            };
+            self.farewell = now().checked_add(farewell);
         } else {
             let ended = super::outcome::ConnectionError::PlayEnded { key, end };
             self.failure.get_or_insert(ended);

@@ -91,6 +91,11 @@ pub(crate) enum Video {
 
 /// A clip of 5 s with B-frames, keyframes each second, and AAC, made by ffmpeg.
 pub(crate) fn clip(name: &str, video: Video) -> PathBuf {
+    clip_of(name, video, "5")
+}
+
+/// A clip of so many seconds.
+pub(crate) fn clip_of(name: &str, video: Video, seconds: &str) -> PathBuf {
     let file = fresh_folder(env!("CARGO_TARGET_TMPDIR"), name).join("clip.mp4");
     let path = file.to_str().expect("UTF-8");
     let codec: &[&str] = match video {
@@ -108,7 +113,9 @@ pub(crate) fn clip(name: &str, video: Video) -> PathBuf {
     };
     let picture = ["-f", "lavfi", "-i", "testsrc2=s=320x180:r=25"];
     let sound = ["-f", "lavfi", "-i", "anoisesrc=r=48000:a=0.2:seed=7"];
-    let rest = ["-t", "5", "-pix_fmt", "yuv420p", "-c:a", "aac", "-y", path];
+    let rest = [
+        "-t", seconds, "-pix_fmt", "yuv420p", "-c:a", "aac", "-y", path,
+    ];
     let quiet = ["-nostdin", "-loglevel", "error"];
     let all = [&quiet[..], &picture, &sound, codec, &rest].concat();
     let output = run_program("ffmpeg", "ffmpeg", &all);
@@ -147,7 +154,7 @@ pub(crate) async fn finished(child: Child) -> String {
 pub(crate) type Hashes = BTreeMap<usize, Vec<(f64, String)>>;
 
 /// The arguments that print a hash of each decoded picture and each coded piece of sound.
-pub(crate) const HASHES: [&str; 14] = [
+pub(crate) const HASHES: [&str; 15] = [
     "-map",
     "0:v",
     "-map",
@@ -158,6 +165,8 @@ pub(crate) const HASHES: [&str; 14] = [
     "rawvideo",
     "-c:a",
     "copy",
+    // GStreamer's Matroska does not say of sound that it can be started with.
+    "-copyinkf:a",
     "-f",
     "framehash",
     "-hash",
