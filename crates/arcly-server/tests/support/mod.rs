@@ -5,6 +5,7 @@
 pub(crate) mod certificate;
 pub(crate) mod packets;
 pub(crate) mod page;
+pub(crate) mod webrtc;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
