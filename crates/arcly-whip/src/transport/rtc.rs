@@ -1,5 +1,7 @@
 //! [`PeerTransport`] with the crates of webrtc-rs' sans-IO engine.
 
+mod nomination;
+
 use super::demux::PacketKind;
 use super::srtp::Srtp;
 use super::{
@@ -7,6 +9,7 @@ use super::{
     Transmit, TransportError, TransportEvent,
 };
 use bytes::BytesMut;
+use nomination::Nomination;
 use rtc_dtls::config::{ClientAuthType, ConfigBuilder, ExtendedMasterSecretType, HandshakeConfig};
 use rtc_dtls::endpoint::{Endpoint, EndpointEvent};
 use rtc_ice::agent::agent_config::AgentConfig;
@@ -83,6 +86,7 @@ pub struct RtcTransport {
     route: Option<Route>,
     selected: bool,
     remote_addresses: HashSet<SocketAddr>,
+    nomination: Nomination,
     transmits: VecDeque<Transmit>,
     events: VecDeque<TransportEvent>,
     /// When it is too late for the next step.
@@ -145,6 +149,7 @@ impl RtcTransport {
             route: None,
             selected: false,
             remote_addresses: HashSet::new(),
+            nomination: Nomination::default(),
             transmits: VecDeque::new(),
             events: VecDeque::new(),
             deadline: Some(now + ICE_DEADLINE),
@@ -159,6 +164,31 @@ impl RtcTransport {
     fn may_know(&self, remote: SocketAddr) -> bool {
         self.remote_addresses.contains(&remote)
             || self.remote_addresses.len() < MAX_REMOTE_ADDRESSES
+    }
+
+    fn handle_stun(&mut self, now: Instant, route: Route, data: BytesMut) -> bool {
+        let check = Nomination::is_check(&data).then(|| data.clone());
+        let message_type = data.first_chunk().copied().unwrap_or_default();
+        if !self.may_know(route.remote) || !self.show_agent(now, route, data) {
+            return false;
+        }
+        self.remote_addresses.insert(route.remote);
+        if let Some(check) = check {
+            self.nomination.asked(route, check);
+        } else if let Some(check) = self.nomination.answerable(route, message_type) {
+            self.show_agent(now, route, check);
+        }
+        true
+    }
+
+    /// Whether the agent accepts a message.
+    fn show_agent(&mut self, now: Instant, route: Route, message: BytesMut) -> bool {
+        let message = TaggedBytesMut {
+            now,
+            transport: context_of(route),
+            message,
+        };
+        self.agent.handle_read(message).is_ok()
     }
 
     fn handle_dtls(&mut self, now: Instant, data: BytesMut) -> bool {
@@ -213,6 +243,7 @@ impl RtcTransport {
             transport, message, ..
         }) = self.agent.poll_write()
         {
+            self.nomination.sent(&message);
             self.transmits.push_back(Transmit {
                 route: route_of(&transport),
                 data: message,
@@ -321,19 +352,7 @@ impl PeerTransport for RtcTransport {
         let context = context_of(route);
         let taken = match PacketKind::of(&data) {
             _ if self.closed => false,
-            Some(PacketKind::Stun) => {
-                let message = TaggedBytesMut {
-                    now,
-                    transport: context,
-                    message: data,
-                };
-                let accepted =
-                    self.may_know(route.remote) && self.agent.handle_read(message).is_ok();
-                if accepted {
-                    self.remote_addresses.insert(route.remote);
-                }
-                accepted
-            }
+            Some(PacketKind::Stun) => self.handle_stun(now, route, data),
             // Media and handshakes count only from where a check has come from.
             Some(_) if !self.agent.is_valid_non_stun_traffic(now, context) => false,
             Some(PacketKind::Dtls) => {

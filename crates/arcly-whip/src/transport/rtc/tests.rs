@@ -399,3 +399,55 @@ fn noise_from_a_connected_address_harms_nothing() {
         Some(address)
     );
 }
+
+/// Whether a STUN message is of this type.
+fn is_of(message: &[u8], message_type: [u8; 2]) -> bool {
+    message.starts_with(&message_type) && message.get(4..8) == Some(&[0x21, 0x12, 0xa4, 0x42])
+}
+
+#[test]
+fn a_nomination_of_a_pair_that_is_not_checked_yet_is_answered_once_it_is() {
+    let mut pair = Pair::new(FULL);
+    let to_answerer = pair.route_to_answerer();
+    let to_offerer = Route {
+        carrier: Carrier::Udp,
+        local: OFFERER.parse().unwrap(),
+        remote: ANSWERER.parse().unwrap(),
+    };
+    // What the offerer answers is held back, so that the answerer's own check does not succeed.
+    let mut held = None;
+    let nomination = (0..200).find_map(|_| {
+        let mut nominates = None;
+        while let Some(Transmit { data, .. }) = pair.offerer.transport.poll_transmit() {
+            let use_candidate = [0, 0x25, 0, 0];
+            if is_of(&data, [1, 1]) {
+                held = Some(data);
+            } else if data.windows(4).any(|window| window == use_candidate) {
+                nominates = Some(data);
+            } else {
+                let answerer = &mut pair.answerer.transport;
+                answerer.handle_datagram(pair.now, to_answerer, data);
+            }
+        }
+        while let Some(Transmit { data, .. }) = pair.answerer.transport.poll_transmit() {
+            let offerer = &mut pair.offerer.transport;
+            offerer.handle_datagram(pair.now, to_offerer, data);
+        }
+        pair.now += Duration::from_millis(10);
+        pair.offerer.transport.handle_timeout(pair.now);
+        nominates
+    });
+    let nomination = nomination.expect("the offerer nominates within two seconds");
+    let answerer = &mut pair.answerer.transport;
+    answerer.handle_datagram(pair.now, to_answerer, nomination.clone());
+    let answers = |transport: &mut RtcTransport| {
+        std::iter::from_fn(|| transport.poll_transmit())
+            .filter(|sent| is_of(&sent.data, [1, 1]) && sent.data[8..20] == nomination[8..20])
+            .count()
+    };
+    assert_eq!(answers(answerer), 0, "the engine's agent does not");
+    let held = held.expect("the answerer's check was answered");
+    answerer.handle_datagram(pair.now, to_answerer, held);
+    assert_eq!(answers(answerer), 1);
+    assert_eq!(answerer.route(), Some(to_answerer), "and selected");
+}
