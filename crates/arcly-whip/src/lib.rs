@@ -10,6 +10,7 @@ mod limits;
 mod media;
 mod peers;
 pub mod sdp;
+mod self_test;
 mod server;
 mod statistics;
 pub mod transport;
@@ -17,6 +18,7 @@ pub mod transport;
 pub use config::{IceServer, WhipConfig};
 pub use http::{WhipMethod, WhipRequest, WhipResource, WhipResponse};
 pub use limits::Limits;
+pub use self_test::{Reached, Scope, SelfTest, TestedCandidate, Unreached};
 pub use server::WhipServer;
 pub use statistics::{Measured, SessionReport, SessionState, TrackCounters, TrackReport};
 

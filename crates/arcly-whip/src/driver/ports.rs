@@ -35,6 +35,11 @@ impl Ports {
         &self.udp
     }
 
+    /// The address that TCP is bound to.
+    pub(crate) const fn tcp(&self) -> Option<SocketAddr> {
+        self.tcp
+    }
+
     /// Our sides of the ways that ICE may find, one for each carrier and family: the agent needs to know them apart, not what they are called from
     /// outside.
     pub(crate) fn local_candidates(&self) -> Vec<(Carrier, SocketAddr)> {

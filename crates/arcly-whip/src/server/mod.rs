@@ -9,6 +9,7 @@ use crate::WhipConfig;
 use crate::driver::{Ports, Router, local_addresses, now, run_ports};
 use crate::http::{Problem, WhipMethod, WhipRequest, WhipResource, WhipResponse};
 use crate::peers::Peers;
+use crate::self_test::{SelfTest, probe};
 use crate::statistics::SessionReport;
 use crate::transport::{Carrier, Identity};
 use arcly_core::health::Health;
@@ -17,9 +18,13 @@ use async_trait::async_trait;
 use bound::Bound;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, info};
+
+/// How long what a test of the ways here has found is told again.
+const SELF_TEST_AGE: Duration = Duration::from_secs(5);
 
 /// WHIP and WHEP. Cheap to clone: all clones are the same server.
 ///
@@ -37,6 +42,8 @@ struct Shared {
     /// Ports that are bound and not served yet.
     bound: Mutex<Option<Bound>>,
     running: Mutex<Option<Arc<Running>>>,
+    /// The newest test of the ways here, and when it was.
+    self_test: tokio::sync::Mutex<Option<(Instant, SelfTest)>>,
 }
 
 /// What there is while it is served.
@@ -94,6 +101,7 @@ impl WhipServer {
                 identity,
                 bound: Mutex::default(),
                 running: Mutex::default(),
+                self_test: tokio::sync::Mutex::default(),
             }),
         })
     }
@@ -110,6 +118,23 @@ impl WhipServer {
     #[must_use]
     pub fn sessions(&self) -> Vec<SessionReport> {
         self.shared.peers.reports(now())
+    }
+
+    /// Tries each address that peers are told; `None` while it is not served. Takes 1.5 s at most. There is one test at a time, and who asks
+    /// within 5 s of one gets what it found.
+    pub async fn self_test(&self) -> Option<SelfTest> {
+        let mut newest = self.shared.self_test.lock().await;
+        let running = self.running()?;
+        let found = match newest.take() {
+            Some((at, found)) if now().saturating_duration_since(at) < SELF_TEST_AGE => (at, found),
+            _ => {
+                let local = self.local_transport(&running);
+                let (ports, router) = (Arc::clone(&running.ports), Arc::clone(&running.router));
+                let found = probe(ports, router, &local).await;
+                (now(), found)
+            }
+        };
+        Some(newest.insert(found).1.clone())
     }
 
     /// Answers a request.
