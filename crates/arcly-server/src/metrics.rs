@@ -2,11 +2,12 @@
 
 mod current;
 mod srt;
+mod webrtc;
 
 use crate::relay::Relays;
 use arcly_stream::bus::StreamHandle;
 use arcly_stream::observe::{Event, EventKind, SessionId};
-use arcly_stream::prelude::Engine;
+use arcly_stream::prelude::{Engine, WhipServer};
 use arcly_stream::protocol::srt::Connections;
 use current::Current;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -263,6 +264,7 @@ impl Exposition {
         engine: Arc<Engine>,
         relays: Arc<Relays>,
         srt: Connections,
+        webrtc: Option<WhipServer>,
         max_streams: usize,
     ) -> Self {
         let mut registry = metrics.registry();
@@ -270,6 +272,7 @@ impl Exposition {
             engine,
             relays,
             srt,
+            webrtc,
             metrics: metrics.clone(),
             max_streams,
         }));

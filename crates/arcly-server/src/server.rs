@@ -50,6 +50,7 @@ pub(crate) async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
                 engine.clone(),
                 relays.clone(),
                 listeners.srt.clone(),
+                listeners.webrtc.clone(),
                 config.limits.metrics_streams,
             ),
             metrics,

@@ -29,6 +29,8 @@ struct Server {
     /// The UDP port of SRT.
     srt_port: Option<u16>,
     https_port: Option<u16>,
+    /// The port of media by WebRTC, UDP and TCP.
+    webrtc_port: Option<u16>,
     /// Whether streams take a token.
     auth: bool,
 }
@@ -81,6 +83,9 @@ struct Play {
     /// The path of the URL, for RTMP and RTMPS, and for RTSP and RTSPS.
     rtmp: String,
     rtsp: String,
+    /// Where viewers by WebRTC send their offer; none where that is off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    whep: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -130,7 +135,7 @@ impl Track {
 }
 
 impl Stream {
-    fn of(handle: &StreamHandle) -> Self {
+    fn of(handle: &StreamHandle, has_webrtc: bool) -> Self {
         let (key, origin, qos) = (handle.key(), handle.origin(), handle.qos());
         let find = |info: &TrackInfo| {
             qos.tracks
@@ -165,17 +170,18 @@ impl Stream {
                 .iter()
                 .filter_map(|info| Some(Track::of(info, &find(info)?)))
                 .collect(),
-            play: Play::of(key),
+            play: Play::of(key, has_webrtc),
         }
     }
 }
 
 impl Play {
-    fn of(key: &StreamKey) -> Self {
+    fn of(key: &StreamKey, has_webrtc: bool) -> Self {
         let path = format!("/{}/{}", path_segment(&key.app), path_segment(&key.stream));
         Self {
             hls: format!("{path}/index.m3u8"),
             flv: format!("{path}.flv"),
+            whep: has_webrtc.then(|| format!("{path}/whep")),
             rtsp: path.clone(),
             rtmp: path,
         }
@@ -212,6 +218,7 @@ pub(super) async fn server(State(app): State<AppState>) -> Response {
         rtsp_port: app.bound.rtsp.map(|address| address.port()),
         rtsps_port: app.bound.rtsps.map(|address| address.port()),
         srt_port: app.bound.srt.map(|address| address.port()),
+        webrtc_port: app.bound.webrtc.map(|address| address.port()),
         https_port: app.bound.https.map(|address| address.port()),
         auth: app.access.is_restricted(),
     })
@@ -227,7 +234,11 @@ pub(super) async fn streams(State(app): State<AppState>, uri: Uri, headers: Head
         }
     }
     let left_out = seen.len().saturating_sub(MAX_STREAMS);
-    let streams = seen.iter().take(MAX_STREAMS).map(Stream::of).collect();
+    let streams = seen
+        .iter()
+        .take(MAX_STREAMS)
+        .map(|stream| Stream::of(stream, app.webrtc.is_some()))
+        .collect();
     #[expect(
         clippy::disallowed_methods,
         reason = "the server's own clock is what is told"
@@ -260,7 +271,7 @@ pub(super) async fn stream(
         .engine
         .get_stream(&key)
         .map_err(|error| problem(&error))?;
-    Ok(json(&Stream::of(&handle)))
+    Ok(json(&Stream::of(&handle, app.webrtc.is_some())))
 }
 
 #[derive(Serialize)]

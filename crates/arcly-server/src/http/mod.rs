@@ -80,6 +80,8 @@ fn router(app: AppState) -> Router {
         .route("/api/v1/streams/{app}/{stream}", get(api::stream))
         .route("/api/v1/relays", get(api::relays))
         .route("/api/v1/srt", get(srt::connections))
+        .route("/api/v1/webrtc", get(webrtc::sessions))
+        .route("/api/v1/webrtc/self-test", get(webrtc::self_test))
         .route("/healthz", get(status::alive))
         .route("/readyz", get(status::ready))
         .route("/metrics", get(status::metrics))

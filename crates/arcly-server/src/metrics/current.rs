@@ -4,7 +4,7 @@ use super::Metrics;
 use crate::relay::{RelayState, Relays, Way};
 use arcly_stream::bus::{Qos, StreamHandle};
 use arcly_stream::media::MediaKind;
-use arcly_stream::prelude::Engine;
+use arcly_stream::prelude::{Engine, WhipServer};
 use arcly_stream::protocol::srt::Connections;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue, EncodeMetric};
@@ -19,6 +19,8 @@ pub(super) struct Current {
     pub(super) engine: Arc<Engine>,
     pub(super) relays: Arc<Relays>,
     pub(super) srt: Connections,
+    /// None where it is off.
+    pub(super) webrtc: Option<WhipServer>,
     pub(super) metrics: Metrics,
     /// How many streams get values of their own.
     pub(super) max_streams: usize,
@@ -34,6 +36,7 @@ impl Collector for Current {
         values.of_all(&streams)?;
         values.of_relays(&self.relays)?;
         values.of_srt(&self.srt)?;
+        values.of_webrtc(self.webrtc.as_ref())?;
         values.one(
             "arcly_ready",
             "Whether all parts can serve.",
@@ -47,7 +50,7 @@ impl Collector for Current {
 }
 
 /// Where values are written to.
-pub(super) struct Values<'a>(DescriptorEncoder<'a>);
+pub(super) struct Values<'a>(pub(super) DescriptorEncoder<'a>);
 
 impl Values<'_> {
     /// `arcly_info`: the text format adds the suffix.

@@ -21,6 +21,7 @@ async fn received_bytes_never_step_back() {
         engine.clone(),
         relays(&engine),
         Connections::default(),
+        None,
         1,
     );
     let received = || {
@@ -72,6 +73,7 @@ async fn only_so_many_streams_get_metrics_of_their_own() {
         engine.clone(),
         relays(&engine),
         Connections::default(),
+        None,
         2,
     )
     .text();
@@ -90,6 +92,7 @@ fn labels_are_escaped() {
         engine.clone(),
         relays(&engine),
         Connections::default(),
+        None,
         0,
     )
     .text();
@@ -109,6 +112,7 @@ fn the_text_is_openmetrics() {
         engine.clone(),
         relays(&engine),
         Connections::default(),
+        None,
         1,
     )
     .text();
@@ -160,6 +164,7 @@ async fn refusals_have_a_reason_of_the_code() {
         engine.clone(),
         relays(&engine),
         Connections::default(),
+        None,
         0,
     )
     .text();

@@ -30,6 +30,17 @@ pub enum Carrier {
     Tcp,
 }
 
+impl Carrier {
+    /// The lower-case name used in candidates and in the API.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Udp => "udp",
+            Self::Tcp => "tcp",
+        }
+    }
+}
+
 /// The way that a datagram came, or is to go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "a way between two addresses")]

@@ -1,5 +1,11 @@
 //! WHIP and WHEP: `POST /<app>/<stream>/whip` and `…/whep`, and the sessions below.
 
+mod self_test;
+mod sessions;
+
+pub(super) use self_test::self_test;
+pub(super) use sessions::sessions;
+
 use super::access::credentials;
 use super::listener::Peer;
 use super::status::not_found;
