@@ -11,7 +11,7 @@ pub const MEGABITS: f64 = 1.0;
 /// Pictures a second.
 pub const PICTURES_PER_SECOND: u64 = 30;
 /// Pictures from keyframe to keyframe: two seconds.
-const GOP: u64 = 60;
+pub(super) const GOP: u64 = 60;
 /// A keyframe has seven times the bytes of another picture, and all of it comes to 872 kbit/s.
 const KEYFRAME_BYTES: usize = 23_200;
 const PICTURE_BYTES: usize = 3_300;
@@ -52,7 +52,7 @@ pub struct Stamp {
 }
 
 impl Stamp {
-    fn to_bytes(self) -> [u8; STAMP_BYTES] {
+    pub(super) fn to_bytes(self) -> [u8; STAMP_BYTES] {
         let mut bytes = [0; STAMP_BYTES];
         bytes[..8].copy_from_slice(&MAGIC);
         bytes[8..16].copy_from_slice(&self.sent.to_be_bytes());
@@ -96,7 +96,7 @@ pub struct Unit {
     pub due: Duration,
     /// Whether it is a picture.
     pub is_picture: bool,
-    number: u64,
+    pub(super) number: u64,
 }
 
 /// The messages of the stream, in order.

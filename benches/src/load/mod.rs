@@ -11,4 +11,5 @@ pub mod player;
 pub mod process;
 pub mod publisher;
 pub mod quantiles;
+pub mod rtsp;
 pub mod srt;
