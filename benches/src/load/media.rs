@@ -52,7 +52,9 @@ pub struct Stamp {
 }
 
 impl Stamp {
-    pub(super) fn to_bytes(self) -> [u8; STAMP_BYTES] {
+    /// As it stands in a payload.
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; STAMP_BYTES] {
         let mut bytes = [0; STAMP_BYTES];
         bytes[..8].copy_from_slice(&MAGIC);
         bytes[8..16].copy_from_slice(&self.sent.to_be_bytes());

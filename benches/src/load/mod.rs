@@ -13,3 +13,4 @@ pub mod publisher;
 pub mod quantiles;
 pub mod rtsp;
 pub mod srt;
+pub mod webrtc;
