@@ -206,6 +206,11 @@ impl PlaySession {
         self.ended.cancelled().await;
     }
 
+    /// As [`ended`](Self::ended), for who waits again and again beside other events: a future that is kept is registered once, and costs little to poll.
+    pub fn ended_owned(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.ended.clone().cancelled_owned()
+    }
+
     /// Whether the host has ended the session.
     #[must_use]
     pub fn is_ended(&self) -> bool {

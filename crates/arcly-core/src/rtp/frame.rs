@@ -106,15 +106,25 @@ impl RtpFrame {
     /// The packets as header and payload, for senders with SSRC, sequence numbers or payload types of their own.
     pub fn payloads(&self) -> impl Iterator<Item = (RtpHeader, Bytes)> {
         self.packets().filter_map(|packet| {
-            let [_, second, s0, s1, t0, t1, t2, t3, ..] = *packet.first_chunk::<HEADER_BYTES>()?;
-            let header = RtpHeader {
-                payload_type: second & 0x7f,
-                marker: second & 0x80 != 0,
-                sequence: u16::from_be_bytes([s0, s1]),
-                timestamp: u32::from_be_bytes([t0, t1, t2, t3]),
-                ssrc: self.first.ssrc,
-            };
+            let header = self.header_of(&packet)?;
             Some((header, packet.slice(HEADER_BYTES..)))
+        })
+    }
+
+    /// As [`payloads`](Self::payloads), borrowed.
+    pub fn as_payloads(&self) -> impl Iterator<Item = (RtpHeader, &[u8])> {
+        self.as_packets()
+            .filter_map(|packet| Some((self.header_of(packet)?, packet.get(HEADER_BYTES..)?)))
+    }
+
+    fn header_of(&self, packet: &[u8]) -> Option<RtpHeader> {
+        let [_, second, s0, s1, t0, t1, t2, t3, ..] = *packet.first_chunk::<HEADER_BYTES>()?;
+        Some(RtpHeader {
+            payload_type: second & 0x7f,
+            marker: second & 0x80 != 0,
+            sequence: u16::from_be_bytes([s0, s1]),
+            timestamp: u32::from_be_bytes([t0, t1, t2, t3]),
+            ssrc: self.first.ssrc,
         })
     }
 

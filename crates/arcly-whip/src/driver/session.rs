@@ -10,10 +10,11 @@ use crate::transport::{
 use bytes::BytesMut;
 use std::collections::VecDeque;
 use std::future::pending;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::sleep_until;
+use tokio::time::{Sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
@@ -100,13 +101,18 @@ impl Session {
 
     async fn serve(&mut self, shutdown: &CancellationToken) -> End {
         self.transmit();
+        // These are waited for as long as the session lasts; made anew each time, they would cost as much as the media.
+        let mut shut_down = pin!(shutdown.cancelled());
+        let mut ended = self.media.ended();
+        let mut alarm = Alarm::new();
         loop {
             let deadline = [self.transport.poll_timeout(), self.media.deadline()];
             let deadline = deadline.into_iter().flatten().min();
             tokio::select! {
                 // Media first would starve what keeps the way open; it is bounded itself.
                 biased;
-                () = shutdown.cancelled() => return End::Shutdown,
+                () = &mut shut_down => return End::Shutdown,
+                () = &mut ended => return End::Stream("the host ended it"),
                 command = self.inbox.recv() => match command {
                     Some(command) => {
                         if let Some(end) = self.handle(command) {
@@ -125,7 +131,7 @@ impl Session {
                 ended = self.media.ready() => if let Some(reason) = ended {
                     return End::Stream(reason);
                 },
-                () = until(deadline) => self.transport.handle_timeout(now()),
+                () = alarm.ring(deadline) => self.transport.handle_timeout(now()),
             }
             if let Some(end) = self.drive() {
                 return end;
@@ -286,6 +292,15 @@ impl Media {
         }
     }
 
+    /// Waits until the host ends it.
+    fn ended(&self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        match self {
+            // Told as it publishes.
+            Self::Publishing(_) => Box::pin(pending()),
+            Self::Watching(watching) => Box::pin(watching.ended()),
+        }
+    }
+
     /// Waits until there is something to drive; `Some` where it is the end.
     async fn ready(&mut self) -> Option<&'static str> {
         match self {
@@ -313,9 +328,23 @@ impl Media {
     }
 }
 
-async fn until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => sleep_until(deadline.into()).await,
-        None => pending().await,
+/// A timer that is moved as seldom as can be: deadlines mostly get later, and one that rings too early is set again then.
+struct Alarm(Pin<Box<Sleep>>);
+
+impl Alarm {
+    fn new() -> Self {
+        Self(Box::pin(sleep_until(now().into())))
+    }
+
+    /// Waits until the deadline, or less. Cancel-safe.
+    async fn ring(&mut self, deadline: Option<Instant>) {
+        let Some(deadline) = deadline else {
+            return pending().await;
+        };
+        let Self(sleep) = self;
+        if sleep.is_elapsed() || deadline < sleep.deadline().into_std() {
+            sleep.as_mut().reset(deadline.into());
+        }
+        sleep.as_mut().await;
     }
 }

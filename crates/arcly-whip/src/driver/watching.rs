@@ -11,6 +11,7 @@ use arcly_core::{
     MediaKind, PlaySession, Rendition, RenditionSubscription, StartAt, TimeDelta, Timestamp,
 };
 use bytes::BytesMut;
+use std::future::pending;
 use std::time::{Duration, Instant};
 
 /// How often sender reports are sent.
@@ -46,7 +47,6 @@ pub(crate) struct Watching {
     start: Instant,
     next_report: Option<Instant>,
     last_keyframe_request: Option<Instant>,
-    plain: BytesMut,
     out: BytesMut,
 }
 
@@ -98,7 +98,6 @@ impl Watching {
             start: now,
             next_report: None,
             last_keyframe_request: None,
-            plain: BytesMut::new(),
             out: BytesMut::new(),
         }
     }
@@ -208,19 +207,22 @@ impl Watching {
         self.tracks.iter().find_map(OutgoingTrack::round_trip)
     }
 
-    /// Waits for packets, or the end.
+    /// Waits until the host ends it.
+    pub(super) fn ended(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.play.ended_owned()
+    }
+
+    /// Waits for packets, or the stream's end.
     pub(super) async fn ready(&mut self) -> Option<&'static str> {
-        let Some(subscription) = &mut self.subscription else {
-            self.play.ended().await;
-            return Some("the host ended it");
-        };
         // While catching up, the next time is a deadline.
         let paced = self
             .catch_up
             .is_some_and(|catch_up| catch_up.live.is_some());
-        tokio::select! {
-            () = self.play.ended() => Some("the host ended it"),
-            ready = subscription.ready(), if !paced => (!ready).then_some("the stream has ended"),
+        match &mut self.subscription {
+            Some(subscription) if !paced => {
+                (!subscription.ready().await).then_some("the stream has ended")
+            }
+            _ => pending().await,
         }
     }
 
@@ -300,38 +302,30 @@ impl Watching {
             }
         }
         self.out.clear();
+        let first = self.transport_sequence;
         // Packets of a picture are equally long but for the last, and go out in one send.
-        let mut segment = 0;
-        for (header, payload) in frame.payloads() {
-            self.plain.clear();
+        let (mut run, mut segment) = (0, 0);
+        for (header, payload) in frame.as_payloads() {
             let at = timestamp.wrapping_add(header.timestamp.wrapping_sub(rendition));
-            track.write(
-                header,
-                payload,
-                at,
-                self.transport_sequence,
-                &mut self.plain,
-            );
+            let start = self.out.len();
+            track.write(header, payload, at, self.transport_sequence, &mut self.out);
             self.transport_sequence = self.transport_sequence.wrapping_add(1);
-            let before = self.out.len();
-            if transport.protect_rtp(&self.plain, &mut self.out).is_err() {
+            if transport.seal_rtp(&mut self.out, start).is_err() {
                 return;
             }
-            let length = self.out.len() - before;
+            let length = self.out.len() - start;
+            let before = start - run;
             if before == 0 {
                 segment = length;
             } else if length > segment || !before.is_multiple_of(segment) {
-                let packet = self.out.split_off(before);
-                let _ = ports.send(route, segment, &self.out);
-                self.out = packet;
-                segment = length;
+                let _ = ports.send(route, segment, self.out.get(run..start).unwrap_or_default());
+                (run, segment) = (start, length);
             }
         }
         // What a full socket does not take is lost as on any network, and asked for again.
-        let _ = ports.send(route, segment, &self.out);
+        let _ = ports.send(route, segment, self.out.get(run..).unwrap_or_default());
         let elapsed = now.saturating_duration_since(self.start);
-        let (packets, octets) = (frame.packet_count(), frame.payload_bytes());
-        track.frame_sent(packets, octets, sent, timestamp, elapsed);
+        track.frame_sent(frame, sent, timestamp, first, elapsed);
     }
 
     fn resend(&mut self, transport: &mut dyn PeerTransport, ports: &Ports) {
@@ -342,14 +336,13 @@ impl Watching {
             let Some(track) = self.tracks.get_mut(track) else {
                 continue;
             };
-            self.plain.clear();
             self.out.clear();
             if track
-                .resend(sequence, self.transport_sequence, &mut self.plain)
+                .resend(sequence, self.transport_sequence, &mut self.out)
                 .is_some()
             {
                 self.transport_sequence = self.transport_sequence.wrapping_add(1);
-                if transport.protect_rtp(&self.plain, &mut self.out).is_ok() {
+                if transport.seal_rtp(&mut self.out, 0).is_ok() {
                     let _ = ports.send(route, self.out.len(), &self.out);
                 }
             }

@@ -1,10 +1,9 @@
 //! What was sent to a peer lately, to be sent again where it is missed.
 
-use arcly_core::rtp::RtpHeader;
-use bytes::Bytes;
+use arcly_core::rtp::{RtpFrame, RtpHeader};
 use std::collections::VecDeque;
 
-/// How many packets are kept for a track. With 30 pictures a second of 8 packets each, that is 4 seconds, and longer than any player waits.
+/// How many packets are kept for a track, in whole frames and at least the newest. With 30 pictures a second of 8 packets each, that is 4 seconds, and longer than any player waits.
 const MAX_PACKETS: usize = 1_024;
 
 /// How many bytes of payload these have at most; they are shared with the rendition, and with all other viewers.
@@ -13,103 +12,158 @@ const MAX_BYTES: usize = 2 << 20;
 /// How often one packet is sent again.
 const MAX_RESENDS: u8 = 5;
 
+/// What a packet has beside its payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Headers {
+    pub(super) header: RtpHeader,
+    /// What congestion control counts by.
+    pub(super) transport_sequence: u16,
+    pub(super) has_playout_delay: bool,
+}
+
+/// The packets of a frame, which are shared with the rendition: a viewer costs a reference, not one for each packet.
 #[derive(Debug)]
 struct Sent {
-    header: RtpHeader,
-    payload: Bytes,
-    resends: u8,
+    frame: RtpFrame,
+    /// The first packet's headers, as the viewer has them.
+    first: Headers,
+    /// How often each packet was sent again; empty until one is.
+    resends: Vec<u8>,
+}
+
+impl Sent {
+    const fn count(&self) -> usize {
+        self.frame.packet_count() as usize
+    }
 }
 
 /// The packets of one track that were sent last, by sequence number.
 #[derive(Debug, Default)]
 pub(super) struct History {
-    /// In the order of their sequence numbers, which have no holes.
+    /// In the order in which they were sent.
     sent: VecDeque<Sent>,
+    packets: usize,
     bytes: usize,
 }
 
 impl History {
-    /// A packet is sent for the first time.
-    pub(super) fn push(&mut self, header: RtpHeader, payload: Bytes) {
-        self.bytes += payload.len();
+    /// A frame is sent for the first time; `first` are its first packet's headers, as the viewer has them.
+    pub(super) fn push(&mut self, frame: &RtpFrame, first: Headers) {
+        self.bytes += frame.payload_bytes();
+        self.packets += frame.packet_count() as usize;
         self.sent.push_back(Sent {
-            header,
-            payload,
-            resends: 0,
+            frame: frame.clone(),
+            first,
+            resends: Vec::new(),
         });
-        while self.sent.len() > MAX_PACKETS || self.bytes > MAX_BYTES {
+        // The newest stays, however large: a keyframe is what is missed most.
+        while self.sent.len() > 1 && (self.packets > MAX_PACKETS || self.bytes > MAX_BYTES) {
             let Some(oldest) = self.sent.pop_front() else {
                 break;
             };
-            self.bytes -= oldest.payload.len();
+            self.bytes -= oldest.frame.payload_bytes();
+            self.packets -= oldest.count();
         }
     }
 
     /// The packet with this sequence number, where it is still there and has not been sent too often.
-    pub(super) fn resend(&mut self, sequence: u16) -> Option<(RtpHeader, Bytes)> {
-        let first = self.sent.front()?.header.sequence;
-        let sent = self
-            .sent
-            .get_mut(usize::from(sequence.wrapping_sub(first)))?;
-        if sent.header.sequence != sequence || sent.resends == MAX_RESENDS {
+    pub(super) fn resend(&mut self, sequence: u16) -> Option<(Headers, &[u8])> {
+        let place_in = |sent: &Sent| usize::from(sequence.wrapping_sub(sent.first.header.sequence));
+        // What is missed was mostly sent just now.
+        let mut newest_first = self.sent.iter_mut().rev();
+        let sent = newest_first.find(|sent| place_in(sent) < sent.count())?;
+        let place = place_in(sent);
+        if sent.resends.is_empty() {
+            sent.resends.resize(sent.count(), 0);
+        }
+        let resends = sent.resends.get_mut(place)?;
+        if *resends == MAX_RESENDS {
             return None;
         }
-        sent.resends += 1;
-        Some((sent.header, sent.payload.clone()))
+        *resends += 1;
+        let (packet, payload) = sent.frame.as_payloads().nth(place)?;
+        let since = packet
+            .timestamp
+            .wrapping_sub(sent.frame.first_header().timestamp);
+        let first = sent.first;
+        let header = RtpHeader {
+            marker: packet.marker,
+            sequence,
+            timestamp: first.header.timestamp.wrapping_add(since),
+            ..first.header
+        };
+        let headers = Headers {
+            header,
+            transport_sequence: first.transport_sequence.wrapping_add(place as u16),
+            ..first
+        };
+        Some((headers, payload))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::media::tests::rendition;
 
-    fn header(sequence: u16) -> RtpHeader {
-        RtpHeader {
-            payload_type: 96,
-            marker: false,
-            sequence,
-            timestamp: 0,
-            ssrc: 1,
+    fn first(sequence: u16) -> Headers {
+        Headers {
+            header: RtpHeader {
+                payload_type: 96,
+                marker: false,
+                sequence,
+                timestamp: 500,
+                ssrc: 1,
+            },
+            transport_sequence: sequence.wrapping_add(7),
+            has_playout_delay: true,
         }
     }
 
-    #[test]
-    fn what_was_sent_lately_is_sent_again_a_few_times() {
+    #[tokio::test]
+    async fn what_was_sent_lately_is_sent_again_a_few_times() {
+        // Three packets each.
+        let frames = rendition(&[3_000; 400]).await;
         let mut history = History::default();
-        for number in 0..2_000_u16 {
-            let sequence = number.wrapping_add(65_000);
-            history.push(
-                header(sequence),
-                Bytes::copy_from_slice(&sequence.to_be_bytes()),
-            );
+        let mut sequence = 65_000_u16;
+        for frame in &frames {
+            assert_eq!(frame.packet_count(), 3);
+            history.push(frame, first(sequence));
+            sequence = sequence.wrapping_add(3);
         }
-        let last = 2_000_u16.wrapping_add(64_999);
+        let last = sequence.wrapping_sub(1);
+        let sent = frames.last().unwrap().payloads().last().unwrap();
         for _ in 0..MAX_RESENDS {
             let (again, payload) = history.resend(last).unwrap();
-            assert_eq!(again.sequence, last);
-            assert_eq!(payload[..], last.to_be_bytes());
+            let header = again.header;
+            assert_eq!(
+                (header.sequence, header.timestamp, header.ssrc),
+                (last, 500, 1)
+            );
+            assert!(header.marker, "the last one of a picture");
+            assert_eq!(again.transport_sequence, last.wrapping_add(7));
+            assert_eq!(payload, sent.1);
         }
         assert_eq!(history.resend(last), None, "often enough");
-        assert!(
-            history
-                .resend(last.wrapping_sub(MAX_PACKETS as u16 - 1))
-                .is_some()
-        );
-        assert_eq!(
-            history.resend(last.wrapping_sub(MAX_PACKETS as u16)),
-            None,
-            "too old"
-        );
-        assert_eq!(history.resend(last.wrapping_add(1)), None, "not sent yet");
+        let (before, _) = history.resend(last.wrapping_sub(1)).unwrap();
+        assert!(!before.header.marker);
+        let kept = MAX_PACKETS as u16 / 3 * 3;
+        assert!(history.resend(sequence.wrapping_sub(kept)).is_some());
+        assert_eq!(history.resend(last.wrapping_sub(kept)), None, "too old");
+        assert_eq!(history.resend(sequence), None, "not sent yet");
     }
 
-    #[test]
-    fn bytes_are_bounded() {
+    #[tokio::test]
+    async fn bytes_are_bounded_but_for_the_newest_frame() {
+        let small = rendition(&[MAX_BYTES / 4]).await;
         let mut history = History::default();
-        let payload = Bytes::from(vec![0; MAX_BYTES / 4]);
-        for sequence in 0..100 {
-            history.push(header(sequence), payload.clone());
+        for number in 0..100_u16 {
+            history.push(&small[0], first(number * 600));
+            assert!(history.bytes <= MAX_BYTES || history.sent.len() == 1);
         }
-        assert_eq!(history.sent.len(), 4);
+        let large = rendition(&[MAX_BYTES + 1]).await;
+        history.push(&large[0], first(0));
+        assert_eq!(history.sent.len(), 1);
+        assert!(history.resend(0).is_some());
     }
 }

@@ -1,12 +1,12 @@
 //! A track on its way to one viewer: the rendition's packets with the viewer's numbers.
 
 use super::ExtensionWriter;
-use super::history::History;
+use super::history::{Headers, History};
 use crate::sdp::{WatchedMedia, WatchedTrack};
 use crate::statistics::{RoundTrip, TrackCounters, TrackReport, ticks};
 use arcly_core::rtp::rtcp::{ReportBlock, SenderReport};
-use arcly_core::rtp::{NtpTime, RtpHeader, RtpTrack, SenderStats};
-use bytes::{BufMut, Bytes, BytesMut};
+use arcly_core::rtp::{NtpTime, RtpFrame, RtpHeader, RtpTrack, SenderStats};
+use bytes::{BufMut, BytesMut};
 use std::time::Duration;
 
 /// Players are to show pictures as soon as they have them, and at most 500 ms later; in units of 10 ms, 12 bits each.
@@ -33,6 +33,8 @@ pub(crate) struct OutgoingTrack {
     history: History,
     /// Packets, resent ones left out.
     packets: u32,
+    /// Players keep it, so the first packets are enough; on all of a frame or none, so that these stay equally long.
+    tells_playout_delay: bool,
     stats: SenderStats,
     counters: TrackCounters,
     round_trip: RoundTrip,
@@ -47,6 +49,7 @@ impl OutgoingTrack {
             retransmission_sequence: sequence,
             history: History::default(),
             packets: 0,
+            tells_playout_delay: true,
             stats: SenderStats::new(),
             counters: TrackCounters::default(),
             round_trip: RoundTrip::default(),
@@ -96,18 +99,40 @@ impl OutgoingTrack {
         &self.media
     }
 
-    /// A frame was sent: so many packets of this timestamp, which is of that time on the wall clock.
+    /// The packets of a frame were written, the first with this `transport_sequence`, and all with this timestamp, which is of the time `at` on the
+    /// wall clock.
     pub(crate) fn frame_sent(
         &mut self,
-        packets: u32,
-        octets: usize,
+        frame: &RtpFrame,
         at: NtpTime,
         timestamp: u32,
+        transport_sequence: u16,
         now: Duration,
     ) {
+        let (packets, octets) = (frame.packet_count(), frame.payload_bytes());
         self.counters.packets += u64::from(packets);
         self.counters.bytes += octets as u64;
         self.stats.on_sent(packets, octets, at, timestamp, now);
+        if self.media.nack {
+            let first = self.sequence.wrapping_sub(packets as u16);
+            let first = Headers {
+                header: self.header(frame.first_header().marker, first, timestamp),
+                transport_sequence,
+                has_playout_delay: self.tells_playout_delay,
+            };
+            self.history.push(frame, first);
+        }
+        self.tells_playout_delay = self.packets <= PLAYOUT_DELAY_PACKETS;
+    }
+
+    const fn header(&self, marker: bool, sequence: u16, timestamp: u32) -> RtpHeader {
+        RtpHeader {
+            payload_type: self.media.payload_type,
+            marker,
+            sequence,
+            timestamp,
+            ssrc: self.media.track.ssrc,
+        }
     }
 
     /// What the viewer is to be told, every few seconds; `None` until something was sent.
@@ -122,24 +147,19 @@ impl OutgoingTrack {
     pub(crate) fn write(
         &mut self,
         rendition: RtpHeader,
-        payload: Bytes,
+        payload: &[u8],
         timestamp: u32,
         transport_sequence: u16,
         out: &mut BytesMut,
     ) {
-        let header = RtpHeader {
-            payload_type: self.media.payload_type,
-            marker: rendition.marker,
-            sequence: self.sequence,
-            timestamp,
-            ssrc: self.media.track.ssrc,
+        let headers = Headers {
+            header: self.header(rendition.marker, self.sequence, timestamp),
+            transport_sequence,
+            has_playout_delay: self.tells_playout_delay,
         };
         self.sequence = self.sequence.wrapping_add(1);
-        self.packets = self.packets.wrapping_add(1);
-        self.put(header, None, &payload, transport_sequence, out);
-        if self.media.nack {
-            self.history.push(header, payload);
-        }
+        self.packets = self.packets.saturating_add(1);
+        put(&self.media, headers, None, payload, out);
     }
 
     /// Appends a packet that the viewer misses, not encrypted yet; `None` where it is not there any more.
@@ -149,66 +169,61 @@ impl OutgoingTrack {
         transport_sequence: u16,
         out: &mut BytesMut,
     ) -> Option<Resend> {
-        let (header, payload) = self.history.resend(sequence)?;
+        let (sent, payload) = self.history.resend(sequence)?;
         self.counters.retransmitted += 1;
         let Some(payload_type) = self.media.retransmission else {
-            self.put(header, None, &payload, transport_sequence, out);
+            // The same bytes: with other ones, the same nonce would be used for two packets (RFC 7714 8.4).
+            put(&self.media, sent, None, payload, out);
             return Some(Resend::Same);
         };
-        let WatchedTrack {
-            retransmission_ssrc,
-            ..
-        } = self.media.track;
-        let again = RtpHeader {
+        let header = RtpHeader {
             payload_type,
             sequence: self.retransmission_sequence,
-            ssrc: retransmission_ssrc,
-            ..header
+            ssrc: self.media.track.retransmission_ssrc,
+            ..sent.header
         };
         self.retransmission_sequence = self.retransmission_sequence.wrapping_add(1);
-        self.put(
-            again,
-            Some(header.sequence),
-            &payload,
+        let again = Headers {
+            header,
             transport_sequence,
-            out,
-        );
+            ..sent
+        };
+        put(&self.media, again, Some(sent.header.sequence), payload, out);
         Some(Resend::Retransmission)
     }
+}
 
-    /// `original` is the sequence number that goes before the payload of a retransmission (RFC 4588 4).
-    fn put(
-        &self,
-        header: RtpHeader,
-        original: Option<u16>,
-        payload: &Bytes,
-        transport_sequence: u16,
-        out: &mut BytesMut,
-    ) {
-        let start = out.len();
-        out.put_slice(&header.to_bytes());
-        let mut extensions = ExtensionWriter::new(out, start);
-        if let Some((id, mid)) = &self.media.mid {
-            extensions.put(Some(*id), mid.as_bytes());
-        }
-        let number = transport_sequence.to_be_bytes();
-        extensions.put(self.media.transport_cc_extension, &number);
-        // Players keep it, so the first packets are enough; on all of a picture, so that these stay equally long.
-        if self.packets <= PLAYOUT_DELAY_PACKETS {
-            extensions.put(self.media.playout_delay_extension, &PLAYOUT_DELAY);
-        }
-        extensions.finish();
-        if let Some(original) = original {
-            out.put_u16(original);
-        }
-        out.put_slice(payload);
+/// Appends a packet. `original` is the sequence number that goes before the payload of a retransmission (RFC 4588 4).
+fn put(
+    media: &WatchedMedia,
+    headers: Headers,
+    original: Option<u16>,
+    payload: &[u8],
+    out: &mut BytesMut,
+) {
+    let start = out.len();
+    out.put_slice(&headers.header.to_bytes());
+    let mut extensions = ExtensionWriter::new(out, start);
+    if let Some((id, mid)) = &media.mid {
+        extensions.put(Some(*id), mid.as_bytes());
     }
+    let number = headers.transport_sequence.to_be_bytes();
+    extensions.put(media.transport_cc_extension, &number);
+    if headers.has_playout_delay {
+        extensions.put(media.playout_delay_extension, &PLAYOUT_DELAY);
+    }
+    extensions.finish();
+    if let Some(original) = original {
+        out.put_u16(original);
+    }
+    out.put_slice(payload);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::media::ExtensionReader;
+    use crate::media::tests::rendition;
     use arcly_core::rtp::RtpPacket;
     use arcly_core::rtp::payload::PayloadFormat;
     use arcly_core::{CodecId, MediaKind, TrackId};
@@ -237,40 +252,37 @@ mod tests {
         OutgoingTrack::new(media, 65_535)
     }
 
-    fn rendition(sequence: u16) -> RtpHeader {
-        RtpHeader {
-            payload_type: 99,
-            marker: true,
-            sequence,
-            timestamp: 5,
-            ssrc: 1,
-        }
-    }
-
     fn read(out: &mut BytesMut) -> RtpPacket {
         RtpPacket::parse(out.split().freeze()).unwrap()
     }
 
-    #[test]
-    fn packets_get_the_viewers_numbers_without_holes() {
-        let mut track = track(None);
+    /// Sends the frame, with 77 as its timestamp and 500 as the first packet's transport sequence; returns its packets.
+    fn send(track: &mut OutgoingTrack, frame: &RtpFrame) -> Vec<RtpPacket> {
         let mut out = BytesMut::new();
-        // The rendition's numbers jump, as where the viewer skipped.
-        for (rendition_sequence, expected) in [(7, 65_535), (9_000, 0)] {
-            track.write(
-                rendition(rendition_sequence),
-                Bytes::from_static(b"vp8"),
-                77,
-                500,
-                &mut out,
-            );
-            let packet = read(&mut out);
+        let mut packets = Vec::new();
+        for ((header, payload), number) in frame.as_payloads().zip(500..) {
+            track.write(header, payload, 77, number, &mut out);
+            packets.push(read(&mut out));
+        }
+        track.frame_sent(frame, frame.sent(), 77, 500, Duration::ZERO);
+        packets
+    }
+
+    #[tokio::test]
+    async fn packets_get_the_viewers_numbers_without_holes() {
+        let frames = rendition(&[100, 100, 100]).await;
+        let mut track = track(None);
+        // The second one is skipped.
+        for (frame, expected) in [(&frames[0], 65_535), (&frames[2], 0)] {
+            let [packet] = &send(&mut track, frame)[..] else {
+                panic!("one packet");
+            };
             assert_eq!(packet.header.sequence, expected);
             assert_eq!(packet.header.ssrc, 10);
             assert_eq!(packet.header.payload_type, 120);
             assert_eq!(packet.header.timestamp, 77);
             assert!(packet.header.marker);
-            assert_eq!(packet.payload, "vp8");
+            assert_eq!(packet.payload, frame.as_payloads().next().unwrap().1);
             let extensions = ExtensionReader::new(packet.extension.as_ref());
             assert_eq!(extensions.text(Some(4)), Some("0"));
             assert_eq!(extensions.get(Some(3)), Some(&500_u16.to_be_bytes()[..]));
@@ -278,31 +290,54 @@ mod tests {
         }
     }
 
-    #[test]
-    fn what_is_missed_is_sent_again_in_a_stream_of_its_own() {
+    #[tokio::test]
+    async fn a_frames_packets_are_equally_long_but_for_the_last() {
+        let frames = rendition(&[30_000; 20]).await;
+        let mut track = track(None);
+        let mut delays = 0;
+        for frame in &frames {
+            let packets = send(&mut track, frame);
+            let has_delay = |packet: &RtpPacket| {
+                let extensions = ExtensionReader::new(packet.extension.as_ref());
+                extensions.get(Some(6)).is_some()
+            };
+            let with = packets.iter().filter(|packet| has_delay(packet)).count();
+            assert!(with == 0 || with == packets.len());
+            delays += with;
+        }
+        assert!((200..250).contains(&delays), "{delays}");
+    }
+
+    #[tokio::test]
+    async fn what_is_missed_is_sent_again_in_a_stream_of_its_own() {
+        let frames = rendition(&[3_000]).await;
         let mut track = track(Some(121));
+        let sent = send(&mut track, &frames[0]);
         let mut out = BytesMut::new();
-        track.write(rendition(7), Bytes::from_static(b"vp8"), 77, 0, &mut out);
-        out.clear();
         assert_eq!(track.resend(3, 1, &mut out), None, "never sent");
-        assert_eq!(
-            track.resend(65_535, 2, &mut out),
-            Some(Resend::Retransmission)
-        );
+        let again = track.resend(0, 2, &mut out);
+        assert_eq!(again, Some(Resend::Retransmission));
         let packet = read(&mut out);
         assert_eq!(packet.header.ssrc, 11);
         assert_eq!(packet.header.payload_type, 121);
         assert_eq!(packet.header.timestamp, 77);
-        assert_eq!(packet.payload[..], *b"\xff\xffvp8");
+        assert_eq!(packet.payload[..2], [0, 0]);
+        assert_eq!(packet.payload[2..], sent[1].payload);
+        let extensions = ExtensionReader::new(packet.extension.as_ref());
+        assert_eq!(extensions.get(Some(3)), Some(&[0, 2][..]));
     }
 
-    #[test]
-    fn without_such_a_stream_it_is_sent_as_it_was() {
+    /// RFC 7714 8.4: one nonce, one packet.
+    #[tokio::test]
+    async fn without_such_a_stream_it_is_sent_as_it_was() {
+        let frames = rendition(&[3_000]).await;
         let mut track = track(None);
+        let sent = send(&mut track, &frames[0]);
         let mut out = BytesMut::new();
-        track.write(rendition(7), Bytes::from_static(b"vp8"), 77, 0, &mut out);
-        let first = read(&mut out);
-        assert_eq!(track.resend(65_535, 0, &mut out), Some(Resend::Same));
-        assert_eq!(read(&mut out), first);
+        for (packet, sequence) in sent.iter().zip([65_535, 0, 1]) {
+            let again = track.resend(sequence, 900, &mut out);
+            assert_eq!(again, Some(Resend::Same));
+            assert_eq!(read(&mut out), *packet);
+        }
     }
 }

@@ -7,6 +7,7 @@
 pub mod demux;
 mod identity;
 mod rtc;
+mod sealer;
 mod srtp;
 
 pub use identity::{Fingerprint, Identity};
@@ -184,11 +185,26 @@ pub trait PeerTransport: Send {
     /// Which way media is to go; `None` until one works.
     fn route(&self) -> Option<Route>;
 
-    /// Encrypts an RTP packet, appending it to `out`. Packets of one SSRC go in the order of their sequence numbers, each once.
+    /// Encrypts, where it stands, the RTP packet that begins at `start` and ends `out`, which grows by the tag. Packets of one SSRC go in the order
+    /// of their sequence numbers; one that is sent again has to be the same in every byte (RFC 7714 8.4).
     ///
     /// # Errors
-    /// Before the keys are there, or where the packet is none.
-    fn protect_rtp(&mut self, packet: &[u8], out: &mut BytesMut) -> Result<(), TransportError>;
+    /// Before the keys are there, or where the packet is none. What `out` holds from `start` on is of no use then.
+    fn seal_rtp(&mut self, out: &mut BytesMut, start: usize) -> Result<(), TransportError>;
+
+    /// As [`seal_rtp`](Self::seal_rtp), appending the packet to `out`.
+    ///
+    /// # Errors
+    /// As [`seal_rtp`](Self::seal_rtp); `out` is as it was then.
+    fn protect_rtp(&mut self, packet: &[u8], out: &mut BytesMut) -> Result<(), TransportError> {
+        let start = out.len();
+        out.extend_from_slice(packet);
+        let sealed = self.seal_rtp(out, start);
+        if sealed.is_err() {
+            out.truncate(start);
+        }
+        sealed
+    }
 
     /// Encrypts a compound of RTCP packets, appending it to `out`.
     ///

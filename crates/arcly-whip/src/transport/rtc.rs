@@ -420,9 +420,9 @@ impl PeerTransport for RtcTransport {
         self.route
     }
 
-    fn protect_rtp(&mut self, packet: &[u8], out: &mut BytesMut) -> Result<(), TransportError> {
+    fn seal_rtp(&mut self, out: &mut BytesMut, start: usize) -> Result<(), TransportError> {
         let srtp = self.srtp.as_mut().ok_or(TransportError::NotConnected)?;
-        srtp.protect_rtp(packet, out)
+        srtp.seal_rtp(out, start)
     }
 
     fn protect_rtcp(&mut self, packet: &[u8], out: &mut BytesMut) -> Result<(), TransportError> {

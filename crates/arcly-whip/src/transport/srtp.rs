@@ -1,5 +1,6 @@
 //! Keys from DTLS, and what they encrypt (RFC 5764, RFC 3711, RFC 7714).
 
+use super::sealer::Sealer;
 use super::{Identity, TransportError};
 use bytes::{Bytes, BytesMut};
 use rtc_dtls::extension::extension_use_srtp::SrtpProtectionProfile;
@@ -81,6 +82,8 @@ impl fmt::Display for SrtpProfile {
 pub(super) struct Srtp {
     profile: SrtpProfile,
     ours: Context,
+    /// What encrypts our RTP, where the profile is one that it knows; the engine otherwise.
+    sealer: Option<Sealer>,
     theirs: Incoming,
 }
 
@@ -110,6 +113,12 @@ impl Srtp {
             None,
             crypto,
         );
+        let sealer = Sealer::new(
+            config.profile,
+            &keys.local_master_key,
+            &keys.local_master_salt,
+            crypto,
+        )?;
         let theirs = Incoming::new(Keys {
             key: keys.remote_master_key.clone(),
             salt: keys.remote_master_salt.clone(),
@@ -119,6 +128,7 @@ impl Srtp {
         Ok(Self {
             profile,
             ours: ours.map_err(engine)?,
+            sealer,
             theirs: theirs.map_err(engine)?,
         })
     }
@@ -137,12 +147,17 @@ impl Srtp {
         self.theirs.open(packet, Kind::Rtcp)
     }
 
-    pub(super) fn protect_rtp(
+    pub(super) fn seal_rtp(
         &mut self,
-        packet: &[u8],
         out: &mut BytesMut,
+        start: usize,
     ) -> Result<(), TransportError> {
-        append(self.ours.encrypt_rtp(packet), out)
+        if let Some(sealer) = &mut self.sealer {
+            return sealer.seal(out, start);
+        }
+        let encrypted = self.ours.encrypt_rtp(out.get(start..).unwrap_or_default());
+        out.truncate(start);
+        append(encrypted, out)
     }
 
     pub(super) fn protect_rtcp(
