@@ -22,8 +22,11 @@ pub struct Config {
     pub limits: ListenerLimits,
     /// Which streams have a passphrase. Default: none has.
     pub passphrases: Passphrases,
-    /// The longest message that players are sent, in bytes. Default 1 316: seven packets of MPEG-TS, as everyone sends them.
+    /// The longest message that players are sent, in bytes. Default 1 316: seven packets of MPEG-TS, as everyone sends them. A player whose MTU has
+    /// no room for it is sent messages of as many packets as fit.
     pub message_bytes: usize,
+    /// How long the container's packets are, which messages do not cut. Default 188, as of MPEG-TS. 1 for a container without packets.
+    pub packet_bytes: usize,
     /// How long a player may wait for a stream that is not live. Default 0: it is refused at once.
     pub play_wait: Duration,
     /// Where in a stream a player starts. Default: at the newest keyframe, for a picture at once.
@@ -52,6 +55,7 @@ impl Default for Config {
             limits: ListenerLimits::default(),
             passphrases: Passphrases::none(),
             message_bytes: 1316,
+            packet_bytes: 188,
             play_wait: Duration::ZERO,
             play_start: PlayStart::LatestKeyframe,
             audio_flush_window: Duration::from_millis(40),

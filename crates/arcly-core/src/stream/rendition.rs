@@ -59,6 +59,12 @@ pub trait Packager: Send + 'static {
     fn flush(&mut self, out: &mut Packets<'_, Self::Packet>) {
         let _ = out;
     }
+
+    /// Called when the [flush window](Self::flush_window) is over, and before the end of the stream: hands out what the packager
+    /// [holds](Packets::hold) itself. Readers are woken afterwards.
+    fn release(&mut self, out: &mut Packets<'_, Self::Packet>) {
+        let _ = out;
+    }
 }
 
 /// Where a [`Packager`] puts its packets.
@@ -82,6 +88,12 @@ impl<T: LogItem> Packets<'_, T> {
         *self.held_back = false;
         let preamble = || Arc::clone(self.preamble);
         self.appended(self.log.append_sync(packet, preamble));
+    }
+
+    /// Says that the packager holds something back that is no packet yet, to join it with what comes next: the flush window begins, unless it has
+    /// begun already, and [`Packager::release`] is called at its end.
+    pub fn hold(&mut self) {
+        *self.held_back = true;
     }
 
     fn appended(&self, appended: Result<Appended, LogClosed>) {
@@ -348,24 +360,27 @@ impl<T: LogItem> Run<T> {
                 release.set(Some(tokio::time::sleep(packager.flush_window())));
             }
             let more = tokio::select! {
-                more = self.frames.ready() => more,
-                () = self.stop.cancelled() => false,
-                () = expired(release.as_mut()), if held_back => {
-                    self.log.0.wake();
-                    held_back = false;
-                    continue;
-                }
+                more = self.frames.ready() => Some(more),
+                () = self.stop.cancelled() => Some(false),
+                () = expired(release.as_mut()), if held_back => None,
             };
-            if !more {
-                self.failure.finished = true;
-                return;
-            }
             let mut out = Packets {
                 log: &self.log.0,
                 preamble: &mut preamble,
                 events: &self.failure.events,
                 held_back: &mut held_back,
             };
+            let Some(more) = more else {
+                packager.release(&mut out);
+                self.log.0.wake();
+                held_back = false;
+                continue;
+            };
+            if !more {
+                packager.release(&mut out);
+                self.failure.finished = true;
+                return;
+            }
             self.frames
                 .for_each_ready(BATCH, |frame| packager.pack(&frame, &mut out));
             packager.flush(&mut out);

@@ -17,7 +17,7 @@ use arcly_core::net::udp::{UdpBatch, UdpPort};
 use arcly_core::{Action, StreamKey};
 use bytes::Bytes;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::lookup_host;
@@ -133,19 +133,14 @@ impl Dialer {
             .await
             .map_err(|_| Failure::TimedOut(self.connect_timeout))?
             .map_err(Failure::Resolve)?;
+        let reachable = |peer: &SocketAddr| {
+            url.adapter()
+                .is_none_or(|adapter| adapter.is_ipv4() == peer.is_ipv4())
+        };
         let peer = addresses
-            .next()
+            .find(reachable)
             .ok_or_else(|| Failure::Resolve(io::ErrorKind::NotFound.into()))?;
-        let local_port = match url.mode() {
-            Mode::Caller => 0,
-            Mode::Rendezvous => url.port(),
-        };
-        let local: SocketAddr = if peer.is_ipv4() {
-            ([0, 0, 0, 0], local_port).into()
-        } else {
-            (std::net::Ipv6Addr::UNSPECIFIED, local_port).into()
-        };
-        let port = Arc::new(UdpPort::bind(local)?);
+        let port = Arc::new(UdpPort::bind(local_address(url, peer))?);
         let (call, cookie) = self.call(url, peer)?;
         let local_id = call.local_id;
         let mut handshake = match url.mode() {
@@ -235,6 +230,21 @@ impl Dialer {
             }
         }
     }
+}
+
+/// Where a call comes from.
+fn local_address(url: &SrtUrl, peer: SocketAddr) -> SocketAddr {
+    let any: IpAddr = if peer.is_ipv4() {
+        Ipv4Addr::UNSPECIFIED.into()
+    } else {
+        Ipv6Addr::UNSPECIFIED.into()
+    };
+    let port = url.local_port().unwrap_or(match url.mode() {
+        Mode::Caller => 0,
+        // The peer calls the same one.
+        Mode::Rendezvous => url.port(),
+    });
+    SocketAddr::new(url.adapter().unwrap_or(any), port)
 }
 
 /// Reads the socket of a connection. Where both have called, the peer may still miss the last word of the handshake.

@@ -5,7 +5,7 @@ use super::failure::Failure;
 use super::url::SrtUrl;
 use crate::Connections;
 use crate::driver::link::now;
-use crate::driver::playing::play;
+use crate::driver::playing::{fitting, play};
 use crate::egress::MessagePackager;
 use arcly_core::health::Health;
 use arcly_core::mux::MuxerFactory;
@@ -25,8 +25,9 @@ const NAME: &str = "srt-push";
 const LOOK: Duration = Duration::from_secs(3_600);
 /// The pause between two looks.
 const NEXT_LOOK: Duration = Duration::from_millis(500);
-/// Seven packets of MPEG-TS.
-const MESSAGE_BYTES: usize = 1316;
+/// A packet of MPEG-TS, and a message of seven.
+const PACKET_BYTES: usize = 188;
+const MESSAGE_BYTES: usize = 7 * PACKET_BYTES;
 /// How long sound waits for the next picture.
 const FLUSH_WINDOW: Duration = Duration::from_millis(40);
 
@@ -144,7 +145,8 @@ impl SrtPush {
     ) -> Result<(), Failure> {
         *live = Some(now());
         self.supervisor.set_live(ctx);
-        let packager = MessagePackager::new(&*self.muxers, MESSAGE_BYTES, FLUSH_WINDOW);
+        let message_bytes = fitting(&dialed.link, MESSAGE_BYTES, PACKET_BYTES);
+        let packager = MessagePackager::new(&*self.muxers, message_bytes, FLUSH_WINDOW);
         let rendition = session.handle().rendition(packager);
         let mut messages = rendition.subscribe_from(StartAt::LatestKeyframe);
         let link = &mut dialed.link;

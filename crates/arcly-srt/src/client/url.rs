@@ -3,12 +3,13 @@
 use crate::proto::crypto::{KeyLength, Passphrase};
 use percent_encoding::percent_decode_str;
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// Where a remote stream is: `srt://host:port?streamid=…&passphrase=…&pbkeylen=…&latency=…&mode=…`, as srt-live-transmit has it.
 ///
-/// `latency` is in milliseconds, `pbkeylen` 16, 24 or 32, `mode` `caller` or `rendezvous`; values are percent-encoded where they contain
-/// `&` or `%`. Other parameters are passed over. A stream id that is not given may be set with [`with_stream_id`](Self::with_stream_id).
+/// `latency` is in milliseconds, `pbkeylen` 16, 24 or 32, `mode` `caller` or `rendezvous`, `adapter` the own address and `port` the own port to
+/// call from; values are percent-encoded where they contain `&` or `%`. Other parameters are passed over. A stream id that is not given may be set with [`with_stream_id`](Self::with_stream_id).
 ///
 /// Neither `Debug` nor `Display` shows what may be a secret: stream id and passphrase.
 ///
@@ -29,6 +30,8 @@ pub struct SrtUrl {
     key_length: Option<KeyLength>,
     latency: Option<Duration>,
     mode: Mode,
+    adapter: Option<IpAddr>,
+    local_port: Option<u16>,
 }
 
 /// Who calls.
@@ -38,7 +41,7 @@ pub enum Mode {
     /// We do.
     #[default]
     Caller,
-    /// Both do, from the port that the URL names.
+    /// Both do, from the port that the URL names as the remote's, or another that it names as our own.
     Rendezvous,
 }
 
@@ -95,6 +98,18 @@ impl SrtUrl {
         self.mode
     }
 
+    /// The address of our own to call from; by default the system chooses.
+    #[must_use]
+    pub const fn adapter(&self) -> Option<IpAddr> {
+        self.adapter
+    }
+
+    /// The port of our own to call from; by default any, and in a rendezvous the same as the remote's.
+    #[must_use]
+    pub const fn local_port(&self) -> Option<u16> {
+        self.local_port
+    }
+
     /// Asks for `id`, whatever the URL says.
     #[must_use]
     pub fn with_stream_id(mut self, id: impl Into<String>) -> Self {
@@ -131,6 +146,14 @@ impl SrtUrl {
                     "rendezvous" => Mode::Rendezvous,
                     _ => return Err(invalid("mode is caller or rendezvous")),
                 }
+            }
+            "adapter" => {
+                let address = value.parse();
+                self.adapter = Some(address.map_err(|_| invalid("adapter is an IP address"))?);
+            }
+            "port" => {
+                let port = value.parse().ok().filter(|&port| port != 0);
+                self.local_port = Some(port.ok_or(invalid("port is 1 to 65535"))?);
             }
             _ => {}
         }
@@ -171,6 +194,8 @@ impl std::str::FromStr for SrtUrl {
             key_length: None,
             latency: None,
             mode: Mode::Caller,
+            adapter: None,
+            local_port: None,
         };
         for (name, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
             let value = percent_decode_str(value)
@@ -204,13 +229,15 @@ mod tests {
 
     #[test]
     fn urls_of_srt_live_transmit_are_read() {
-        let url = "srt://[::1]:9000/?streamid=#!::r=live/a%26b,m=publish&passphrase=correct-horse&pbkeylen=24&latency=500&mode=rendezvous&x=1";
+        let url = "srt://[::1]:9000/?streamid=#!::r=live/a%26b,m=publish&passphrase=correct-horse&pbkeylen=24&latency=500&mode=rendezvous&adapter=::2&port=9001&x=1";
         let url: SrtUrl = url.parse().unwrap();
         assert_eq!((url.host(), url.port()), ("::1", 9000));
         assert_eq!(url.stream_id(), Some("#!::r=live/a&b,m=publish"));
         assert_eq!(url.key_length(), Some(KeyLength::Aes192));
         assert_eq!(url.latency(), Some(Duration::from_millis(500)));
         assert_eq!(url.mode(), Mode::Rendezvous);
+        assert_eq!(url.adapter(), Some(std::net::Ipv6Addr::from_bits(2).into()));
+        assert_eq!(url.local_port(), Some(9001));
         assert_eq!(format!("{url:?}"), "SrtUrl(srt://[::1]:9000)");
     }
 
@@ -225,6 +252,8 @@ mod tests {
             "srt://a:1?pbkeylen=20",
             "srt://a:1?latency=fast",
             "srt://a:1?mode=listener",
+            "srt://a:1?adapter=eth0",
+            "srt://a:1?port=0",
             "srt://a b:1",
         ] {
             assert!(url.parse::<SrtUrl>().is_err(), "{url}");

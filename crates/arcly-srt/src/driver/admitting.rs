@@ -3,7 +3,7 @@
 use super::NAME;
 use super::link::{Link, now};
 use super::outcome::{ConnectionError, refusal};
-use super::playing::play;
+use super::playing::{fitting, play};
 use super::port::{Place, Port};
 use super::publishing::{publish, release};
 use super::report::{Connections, Entered};
@@ -147,11 +147,9 @@ impl Shared {
         };
         debug!(stream = %target.key, %peer, "playing");
         let config = &self.config;
-        let packager = MessagePackager::new(
-            &*self.muxers,
-            config.message_bytes,
-            config.audio_flush_window,
-        );
+        let message_bytes = fitting(&link, config.message_bytes, config.packet_bytes);
+        let packager =
+            MessagePackager::new(&*self.muxers, message_bytes, config.audio_flush_window);
         let rendition = session.handle().rendition(packager);
         let mut messages = rendition.subscribe_from(config.play_start.into());
         let skip_after = config.skip_after;

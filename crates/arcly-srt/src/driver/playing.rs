@@ -11,6 +11,17 @@ use tokio_util::sync::CancellationToken;
 /// Messages that are submitted before others get their turn.
 const BATCH: usize = 256;
 
+/// The longest message for a peer: `message_bytes`, or as many whole packets of the container as its MTU has room for. The handshake sees to it that
+/// there is room for two of MPEG-TS, so that a stream has six cuts at most, whatever its players ask for.
+pub(crate) fn fitting(link: &Link, message_bytes: usize, packet_bytes: usize) -> usize {
+    let room = link.connection.max_payload();
+    if message_bytes <= room {
+        return message_bytes;
+    }
+    let packet_bytes = packet_bytes.clamp(1, room);
+    room - room % packet_bytes
+}
+
 /// Sends a stream until it ends, or either end does.
 pub(crate) async fn play(
     link: &mut Link,
@@ -66,7 +77,7 @@ fn submit(
     let mut skipped = 0;
     messages.for_each_ready(room.min(BATCH), |message| {
         skipped += message.skipped;
-        // There is room; what could be refused is a message longer than the peer's MTU has room for, which would never get through.
+        // There is room for it, and it was cut to fit.
         let _ = link.connection.send(message.payload.clone(), now);
     });
     if skipped > 0 {

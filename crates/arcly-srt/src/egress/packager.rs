@@ -16,15 +16,18 @@ pub struct MessageVariant {
     pub message_bytes: usize,
 }
 
-/// Muxes a stream once for all players, and cuts it into messages: full ones, but for the last of a frame.
+/// Muxes a stream once for all players, and cuts it into messages: full ones, but for the last of a picture.
 ///
-/// Frames that the container cannot carry are left out. Sound wakes nobody while there are pictures: it goes out with the next one, or
-/// after the flush window.
+/// Frames that the container cannot carry are left out. Sound goes out in front of the next picture, in the same messages, or else after the flush
+/// window: by itself it would take a packet a frame, most of it empty.
 pub struct MessagePackager {
     muxer: Box<dyn Muxer>,
     variant: MessageVariant,
     flush_window: Duration,
     out: Vec<Bytes>,
+    /// Sound that waits for the next picture, less than a message, and the DTS of its last frame.
+    held: BytesMut,
+    held_dts: Timestamp,
     has_video: bool,
     /// Whether a sync point went by without a message: the next one that is made is one.
     owes_sync: bool,
@@ -44,23 +47,28 @@ impl MessagePackager {
             muxer,
             flush_window,
             out: Vec::new(),
+            held: BytesMut::new(),
+            held_dts: Timestamp::ZERO,
             has_video: false,
             owes_sync: false,
         }
     }
 
-    /// The bytes of the frame in one piece.
+    /// What is held and the bytes of the frame, in one piece.
     fn joined(&mut self) -> Bytes {
-        if self.out.len() <= 1 {
+        if self.out.len() <= 1 && self.held.is_empty() {
             return self.out.pop().unwrap_or_default();
         }
-        let mut joined = BytesMut::with_capacity(self.out.iter().map(Bytes::len).sum());
+        let length = self.out.iter().map(Bytes::len).sum();
+        let mut joined = std::mem::take(&mut self.held);
+        joined.reserve(length);
         self.out
             .drain(..)
             .for_each(|part| joined.extend_from_slice(&part));
         joined.freeze()
     }
 
+    /// Makes messages of all of `bytes`; the last one wakes readers where `wakes` says so.
     fn push(
         &mut self,
         mut bytes: Bytes,
@@ -82,6 +90,22 @@ impl MessagePackager {
             }
         }
     }
+
+    /// Makes messages of `bytes` as far as they fill them, and holds the rest.
+    fn push_full(&mut self, mut bytes: Bytes, dts: Timestamp, out: &mut Packets<'_, Message>) {
+        let full = bytes.len() - bytes.len() % self.variant.message_bytes;
+        self.push(bytes.split_to(full), dts, false, out);
+        if !bytes.is_empty() {
+            self.held.extend_from_slice(&bytes);
+            self.held_dts = dts;
+            out.hold();
+        }
+    }
+
+    fn push_held(&mut self, out: &mut Packets<'_, Message>) {
+        let held = std::mem::take(&mut self.held).freeze();
+        self.push(held, self.held_dts, false, out);
+    }
 }
 
 impl Packager for MessagePackager {
@@ -99,6 +123,8 @@ impl Packager for MessagePackager {
     fn pack(&mut self, frame: &Delivery<'_, MediaFrame>, out: &mut Packets<'_, Message>) {
         let is_video = frame.kind == MediaKind::Video;
         if frame.is_sync_point {
+            // Whoever joins here has not seen the tables that what is held belongs to.
+            self.push_held(out);
             self.owes_sync = true;
             self.has_video &= is_video;
         }
@@ -109,8 +135,17 @@ impl Packager for MessagePackager {
             return;
         }
         let bytes = self.joined();
-        let wakes = is_video || !self.has_video || self.flush_window.is_zero();
-        self.push(bytes, frame.dts, wakes, out);
+        // The first message after a sync point is what joiners wait for.
+        let at_once = is_video || !self.has_video || self.owes_sync || self.flush_window.is_zero();
+        if at_once {
+            self.push(bytes, frame.dts, true, out);
+        } else {
+            self.push_full(bytes, frame.dts, out);
+        }
+    }
+
+    fn release(&mut self, out: &mut Packets<'_, Message>) {
+        self.push_held(out);
     }
 }
 
@@ -121,3 +156,6 @@ impl std::fmt::Debug for MessagePackager {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,10 +4,17 @@ use super::process::{ffmpeg, run};
 use arcly_core::mux::Demuxer;
 use arcly_core::{MediaFrame, MediaKind};
 use arcly_mux_ts::TsDemuxer;
+use bytes::Bytes;
 use std::path::Path;
+use std::time::Duration;
 
 /// Encodes `seconds` of H.264 with B-frames and AAC as MPEG-TS.
 pub(crate) async fn encode(path: &Path, seconds: &str) {
+    encode_as(path, seconds, &["-c:v", "libx264"]).await;
+}
+
+/// The same by another encoder, which makes B-frames too.
+pub(crate) async fn encode_as(path: &Path, seconds: &str, encoder: &[&str]) {
     let path = path.to_str().expect("a path in UTF-8");
     let inputs = [
         "-f",
@@ -22,10 +29,10 @@ pub(crate) async fn encode(path: &Path, seconds: &str) {
         seconds,
     ];
     let coding = [
-        "-c:v", "libx264", "-bf", "2", "-g", "30", "-pix_fmt", "yuv420p", "-c:a", "aac", "-b:a",
-        "64k", "-f", "mpegts", path,
+        "-bf", "2", "-g", "30", "-pix_fmt", "yuv420p", "-c:a", "aac", "-b:a", "64k", "-f",
+        "mpegts", path,
     ];
-    let (ok, log) = ffmpeg(&[&inputs[..], &coding].concat()).await;
+    let (ok, log) = ffmpeg(&[&inputs[..], encoder, &coding].concat()).await;
     assert!(ok, "{log}");
 }
 
@@ -88,3 +95,36 @@ pub(crate) async fn packets(path: &Path) -> Vec<String> {
     let rows = rows.lines().filter(|row| !row.is_empty());
     rows.map(str::to_owned).collect()
 }
+
+/// Asserts that of each kind the same frames are there, once and in order, with the same bytes, and with times that differ by `ticks` of
+/// 90 kHz at most. As all times are counted from the first picture, that holds for sound against pictures too.
+pub(crate) fn assert_same(sent: &[Row], got: &[Row], ticks: i64) {
+    for kind in [MediaKind::Video, MediaKind::Audio] {
+        let (sent, got) = (of(sent, kind), of(got, kind));
+        assert!(sent.len() > 50, "{} of {kind:?} were sent", sent.len());
+        let missing: Vec<_> = (0..sent.len())
+            .filter(|&at| !got.iter().any(|row| row.3 == sent[at].3))
+            .collect();
+        assert_eq!(missing, [0_usize; 0], "{kind:?} of {}", sent.len());
+        assert_eq!(got.len(), sent.len(), "{kind:?}");
+        for (index, (got, sent)) in got.iter().zip(&sent).enumerate() {
+            assert_eq!(got.3, sent.3, "{kind:?} {index}");
+            assert!((got.1 - sent.1).abs() <= ticks, "{kind:?} {index}: DTS");
+            assert!((got.2 - sent.2).abs() <= ticks, "{kind:?} {index}: PTS");
+        }
+    }
+}
+
+/// A clip as it is sent: payloads of seven packets, and when each is due, all of them spread evenly over `duration`.
+pub(crate) fn paced(ts: Vec<u8>, duration: Duration) -> impl Iterator<Item = (Duration, Bytes)> {
+    let ts = Bytes::from(ts);
+    let payloads = ts.len().div_ceil(PAYLOAD_BYTES);
+    (0..payloads).map(move |number| {
+        let end = ts.len().min((number + 1) * PAYLOAD_BYTES);
+        let due =
+            duration * u32::try_from(number).expect("few") / u32::try_from(payloads).expect("few");
+        (due, ts.slice(number * PAYLOAD_BYTES..end))
+    })
+}
+
+const PAYLOAD_BYTES: usize = 1_316;

@@ -178,6 +178,12 @@ impl Connection {
         Ok(())
     }
 
+    /// The longest message that [`send`](Self::send) takes, in bytes: what the smaller MTU of both sides has room for, 532 at least.
+    #[must_use]
+    pub const fn max_payload(&self) -> usize {
+        self.sender.max_payload()
+    }
+
     /// How many more packets [`send`](Self::send) takes now.
     #[must_use]
     pub fn send_room(&self) -> usize {
