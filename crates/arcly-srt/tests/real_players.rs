@@ -6,7 +6,7 @@ use arcly_srt::Passphrases;
 use arcly_srt::proto::crypto::Passphrase;
 use std::path::Path;
 use std::time::Duration;
-use support::clip::{assert_same, encode, media_of};
+use support::clip::{assert_same, encode, encode_as, media_of};
 use support::process::{ffmpeg, output};
 use support::server::Server;
 
@@ -46,18 +46,29 @@ async fn through_the_server(
     play: impl AsyncFnOnce(&str, &Path),
 ) {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let (clip, got) = (folder.path().join("clip.ts"), folder.path().join("got.ts"));
+    let clip = folder.path().join("clip.ts");
     encode(&clip, "3").await;
+    clip_through_the_server(&clip, secret, parameters, play).await;
+}
+
+/// The same with a clip that is there.
+async fn clip_through_the_server(
+    clip: &Path,
+    secret: Option<&str>,
+    parameters: &str,
+    play: impl AsyncFnOnce(&str, &Path),
+) {
+    let got = clip.with_file_name("got.ts");
     let server = patient_server(secret).await;
     let to = server.url("publish:live/clip", &format!("&linger=3{parameters}"));
     let from = server.url("read:live/clip", parameters);
     let publishing = async {
         // The player asks first, to have the stream from its start on.
         tokio::time::sleep(Duration::from_millis(500)).await;
-        publish(&clip, &to).await;
+        publish(clip, &to).await;
     };
     tokio::join!(play(&from, &got), publishing);
-    assert_whole(&clip, &got);
+    assert_whole(clip, &got);
     server.stop().await;
 }
 
@@ -93,6 +104,31 @@ async fn ffmpeg_plays_every_frame_in_each_key_length() {
         })
         .await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn h265_with_b_frames_keeps_its_times_beside_the_sound() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let clip = folder.path().join("clip.ts");
+    let parameters = "bframes=3:b-adapt=0:keyint=30:min-keyint=30:log-level=error";
+    let encoder = [
+        "-c:v",
+        "libx265",
+        "-preset",
+        "ultrafast",
+        "-x265-params",
+        parameters,
+    ];
+    encode_as(&clip, "3", &encoder).await;
+    let sent = media_of(std::fs::read(&clip).expect("the clip"));
+    let reordered = sent.windows(2).any(|pair| pair[1].2 < pair[0].2);
+    assert!(reordered, "the encoder makes B-frames");
+    clip_through_the_server(&clip, None, "", async |url, got| {
+        let got = got.to_str().expect("a path in UTF-8");
+        let (ok, log) = ffmpeg(&["-i", url, "-c", "copy", "-f", "mpegts", got]).await;
+        assert!(ok, "{log}");
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,3 +1,5 @@
+#![expect(clippy::disallowed_methods, reason = "virtual time is measured")]
+
 use super::*;
 use arcly_core::mux::{ContainerFormat, MuxError};
 use arcly_core::{CodecId, StartAt, StreamHandle, StreamKey, StreamLimits};
