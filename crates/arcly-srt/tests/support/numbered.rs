@@ -7,6 +7,7 @@ use arcly_srt::proto::listener::{Listener, ListenerLimits, Path};
 use bytes::Bytes;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UdpSocket;
@@ -22,12 +23,24 @@ pub(crate) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
 
+/// What the clock of the packets counts from.
+static START: LazyLock<Instant> = LazyLock::new(now);
+
+/// A packet that carries its number and the time.
 pub(crate) fn packet(number: u32) -> Bytes {
+    let start = *START;
+    let micros = now().saturating_duration_since(start).as_micros();
+    let micros = u64::try_from(micros).expect("it has just started");
     let mut packet = vec![0x47; LENGTH];
-    for (index, byte) in number.to_be_bytes().into_iter().enumerate() {
-        packet[index] = byte;
-    }
+    packet[..4].copy_from_slice(&number.to_be_bytes());
+    packet[4..12].copy_from_slice(&micros.to_be_bytes());
     packet.into()
+}
+
+/// How long ago a packet was made.
+fn age(packet: &[u8]) -> Duration {
+    let micros = u64::from_be_bytes(packet[4..12].try_into().expect("eight bytes"));
+    now().saturating_duration_since(*START + Duration::from_micros(micros))
 }
 
 fn number(packet: &[u8]) -> u32 {
@@ -40,18 +53,28 @@ pub(crate) struct Tally {
     pub(crate) numbers: BTreeSet<u32>,
     pub(crate) doubled: u32,
     pub(crate) disordered: u32,
+    /// How long each took from one end to the other.
+    pub(crate) delays: Vec<Duration>,
     last: Option<u32>,
 }
 
 impl Tally {
     fn add(&mut self, packet: &[u8]) {
         let number = number(packet);
+        self.delays.push(age(packet));
         if !self.numbers.insert(number) {
             self.doubled += 1;
         } else if self.last.is_some_and(|last| last > number) {
             self.disordered += 1;
         }
         self.last = Some(number);
+    }
+
+    /// The delay that as many per mille of the packets stay below.
+    pub(crate) fn delay(&self, per_mille: usize) -> Duration {
+        let mut delays = self.delays.clone();
+        delays.sort_unstable();
+        delays[delays.len() * per_mille / 1_000]
     }
 
     /// How many did not come of those up to the last that did: srt-live-transmit keeps the last ones that it wrote in a buffer when it is killed.
