@@ -28,15 +28,16 @@ fn url(address: SocketAddr, latency: Duration) -> String {
     format!("srt://{address}?mode=caller&latency={milliseconds}&transtype=live")
 }
 
-fn assert_delay(what: &str, tally: &Tally, latency: Duration) {
+/// What was measured, in words.
+fn judge(what: &str, tally: &Tally, latency: Duration) -> String {
     let [low, middle, high] = [50, 500, 950].map(|per_mille| tally.delay(per_mille));
     let expected = latency + PATH;
-    println!(
-        "{what}: {latency:?} negotiated, {expected:?} expected; 5 %, half and 95 % within {low:?}, {middle:?}, {high:?}"
-    );
     assert_eq!(tally.missing(PACKETS), 0, "{what}");
     // A busy machine, and the pipes of srt-live-transmit, only ever add to it: it is judged by the quickest.
     assert!(low.abs_diff(expected) <= TOLERANCE, "{what}: {low:?}");
+    format!(
+        "{what}: {expected:?} expected; 5 %, half and 95 % within {low:?}, {middle:?}, {high:?}"
+    )
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -50,7 +51,7 @@ async fn what_libsrt_sends_is_delivered_when_it_is_due() {
         libsrt_sends(url(proxy.address(), latency), PACKETS).await;
         let (tally, statistics) = receiver.await.expect("it does not panic");
         assert_eq!(statistics.received.latency, latency);
-        assert_delay("libsrt to ours", &tally, latency);
+        println!("{}", judge("libsrt to ours", &tally, latency));
     }
 }
 
@@ -63,6 +64,6 @@ async fn what_we_send_is_delivered_by_libsrt_when_it_is_due() {
         let sender = tokio::spawn(ours.sends(PACKETS));
         let tally = libsrt_receives(url(proxy.address(), latency)).await;
         sender.abort();
-        assert_delay("ours to libsrt", &tally, latency);
+        println!("{}", judge("ours to libsrt", &tally, latency));
     }
 }

@@ -4,6 +4,7 @@ use super::failure::Failure;
 use super::url::{Mode, SrtUrl};
 use crate::Connections;
 use crate::driver::link::{Link, now};
+use crate::driver::playing::only_sends;
 use crate::driver::report::Entered;
 use crate::proto::connection::{self, Connection};
 use crate::proto::crypto;
@@ -150,7 +151,11 @@ impl Dialer {
         let negotiated = self.shake(&port, peer, local_id, &mut handshake).await?;
         let path = Path { peer, local: None };
         let entered = connections.enter(&negotiated, path, key.clone(), action);
-        let connection = Connection::new(*negotiated, self.connection.clone(), now());
+        let mut options = self.connection.clone();
+        if action == Action::Publish {
+            only_sends(&mut options);
+        }
+        let connection = Connection::new(*negotiated, options, now());
         let (route, incoming) = mpsc::channel(QUEUED_DATAGRAMS);
         let reading = read(Arc::clone(&port), peer, local_id, handshake, route);
         let reader = AbortOnDrop(tokio::spawn(reading).abort_handle());

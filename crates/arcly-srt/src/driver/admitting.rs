@@ -3,7 +3,7 @@
 use super::NAME;
 use super::link::{Link, now};
 use super::outcome::{ConnectionError, refusal};
-use super::playing::{fitting, play};
+use super::playing::{fitting, only_sends, play};
 use super::port::{Place, Port};
 use super::publishing::{publish, release};
 use super::report::{Connections, Entered};
@@ -179,7 +179,11 @@ impl Shared {
         let entered = self
             .connections
             .enter(&negotiated, path, target.key.clone(), target.action);
-        let connection = Connection::new(negotiated, self.config.connection.clone(), now());
+        let mut options = self.config.connection.clone();
+        if target.action != Action::Publish {
+            only_sends(&mut options);
+        }
+        let connection = Connection::new(negotiated, options, now());
         let port = Arc::clone(&self.port.udp);
         let link = Link::new(connection, path, port, incoming, entered.entry());
         Some((link, entered, place))

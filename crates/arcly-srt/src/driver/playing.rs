@@ -3,13 +3,22 @@
 use super::link::{Link, now};
 use super::outcome::{ConnectionError, closed};
 use crate::egress::Message;
-use crate::proto::connection::Event;
+use crate::proto::connection::{Event, Options};
 use arcly_core::{PlaySession, RenditionSubscription, SubscriptionEnd, ViewerLoss};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// Messages that are submitted before others get their turn.
 const BATCH: usize = 256;
+
+/// The payload bytes that are kept of a peer that is only sent to, until their time comes and they are thrown away. Beyond, they are refused.
+const RECEIVE_BYTES: usize = 64 << 10;
+
+/// Takes from a connection the room for what nobody will read.
+pub(crate) fn only_sends(options: &mut Options) {
+    let limits = &mut options.limits;
+    limits.receive_bytes = limits.receive_bytes.min(RECEIVE_BYTES);
+}
 
 /// The longest message for a peer: `message_bytes`, or as many whole packets of the container as its MTU has room for. The handshake sees to it that
 /// there is room for two of MPEG-TS, so that a stream has six cuts at most, whatever its players ask for.

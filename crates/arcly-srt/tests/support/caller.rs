@@ -28,14 +28,9 @@ pub(crate) struct Peer {
     buffer: Vec<u8>,
 }
 
-/// Calls `server`: what both have agreed on, or the reason for which it refuses.
-pub(crate) async fn shake(
-    socket: &UdpSocket,
-    server: SocketAddr,
-    stream_id: &str,
-    passphrase: Option<&str>,
-) -> Result<Negotiated, RejectReason> {
-    let call = Call {
+/// What is asked for.
+pub(crate) fn call_to(server: SocketAddr, stream_id: &str, passphrase: Option<&str>) -> Call {
+    Call {
         options: handshake::Options::default(),
         stream_id: Some(stream_id.to_owned()),
         passphrase: passphrase.map(|secret| Passphrase::new(secret).expect("long enough")),
@@ -43,7 +38,17 @@ pub(crate) async fn shake(
         isn: ISN,
         peer: server.ip(),
         timeout: PATIENCE,
-    };
+    }
+}
+
+/// Calls `server`: what both have agreed on, or the reason for which it refuses.
+pub(crate) async fn shake(
+    socket: &UdpSocket,
+    server: SocketAddr,
+    stream_id: &str,
+    passphrase: Option<&str>,
+) -> Result<Negotiated, RejectReason> {
+    let call = call_to(server, stream_id, passphrase);
     let mut caller = Caller::new(call, now()).expect("a valid call");
     let mut buffer = vec![0; 2_048];
     loop {

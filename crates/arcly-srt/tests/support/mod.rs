@@ -4,5 +4,6 @@
 pub(crate) mod caller;
 pub(crate) mod clip;
 pub(crate) mod numbered;
+pub(crate) mod own_process;
 pub(crate) mod process;
 pub(crate) mod server;
