@@ -1,7 +1,8 @@
 //! One timeline for the tracks of a source.
 //!
 //! RTP timestamps of each track count from a random start, on a clock of their own. Sender reports say which moment of the sender's clock
-//! each stands for (RFC 3550 6.4.1); until they come, tracks are put on the timeline where their first packets arrived.
+//! each stands for (RFC 3550 6.4.1); until they come, tracks are put on the timeline where the source says that they start together, or else where their
+//! first packets arrived.
 //!
 //! The first track that has a report leads: its timestamps keep their distances, whatever its reports say later. The others are moved to
 //! where their reports put them beside it: forward at once where much is missing, back only by letting their time pass more slowly, so that
@@ -29,6 +30,9 @@ const TOLERANCE: i64 = 5 * MILLISECOND;
 
 /// Errors beyond this are corrected faster: at a quarter of the time that passes instead of a fiftieth.
 const COARSE: i64 = 50 * MILLISECOND;
+
+/// The most that a [start](MediaClock::starts_at) may move a track away from where it arrived: cameras name starts that mean nothing.
+const START_LIMIT: i64 = 3 * SECOND;
 
 /// What a track is moved forward by at once, and leaves a gap.
 const FORWARD_STEP: i64 = 100 * MILLISECOND;
@@ -82,6 +86,8 @@ struct TrackClock {
     anchor: Option<Anchor>,
     /// A report that came before the first packet.
     early: Option<(NtpTime, u32)>,
+    /// The timestamp that it has where the source says that all tracks start.
+    start: Option<u32>,
     /// Where the last timestamp was and when it came, once the source has started over.
     ended: Option<(i64, Duration)>,
 }
@@ -123,6 +129,7 @@ impl MediaClock {
                 rate: clock_rate.max(1),
                 anchor: None,
                 early: None,
+                start: None,
                 ended: None,
             });
         }
@@ -149,9 +156,40 @@ impl MediaClock {
             ),
         };
         clock.anchor = Some(Anchor::new(timestamp, time, now, fresh));
-        if let Some((ntp, timestamp)) = clock.early.take() {
+        let early = clock.early.take();
+        self.align(track);
+        if let Some((ntp, timestamp)) = early {
             self.sender_report(track, ntp, timestamp);
         }
+    }
+
+    /// The source has said which timestamp the track has at the moment at which all its tracks start (`rtptime` of RTSP's `RTP-Info`). It holds between
+    /// tracks of which that is known, until their sender reports come.
+    pub fn starts_at(&mut self, track: usize, timestamp: u32) {
+        if let Some(clock) = self.tracks.get_mut(track) {
+            clock.start = Some(timestamp);
+            self.align(track);
+        }
+    }
+
+    /// Puts a track that no report has placed where its start is beside that of another track.
+    fn align(&mut self, track: usize) {
+        let mut others = self.tracks.iter().enumerate();
+        let others = others
+            .find_map(|(index, other)| (index != track).then(|| other.start_time()).flatten());
+        let Some((other, clock)) = others.zip(self.tracks.get_mut(track)) else {
+            return;
+        };
+        let (start, Some(anchor)) = (clock.start_time(), &mut clock.anchor) else {
+            return;
+        };
+        let Some(error) = start.map(|start| other.saturating_sub(start)) else {
+            return;
+        };
+        if anchor.synced || error.saturating_abs() > START_LIMIT {
+            return;
+        }
+        anchor.move_by(error);
     }
 
     /// Where the timestamp of an access unit lies; `now` is when it was complete. Timestamps of a track come in decoding order.
@@ -200,7 +238,7 @@ impl MediaClock {
         let Some(clock) = self.tracks.get_mut(track) else {
             return;
         };
-        clock.early = None;
+        (clock.early, clock.start) = (None, None);
         if let Some(old) = clock.anchor.take() {
             let last = old.place(old.highest, clock.rate);
             clock.ended = Some((last, old.last_arrival));
@@ -283,6 +321,12 @@ impl TrackClock {
     fn anchored(&mut self) -> Option<(u32, &mut Anchor)> {
         Some((self.rate, self.anchor.as_mut()?))
     }
+
+    /// Where the start of all tracks lies by this one.
+    fn start_time(&self) -> Option<i64> {
+        let anchor = self.anchor.as_ref()?;
+        Some(anchor.place(anchor.unwrap(self.start?), self.rate))
+    }
 }
 
 impl Anchor {
@@ -319,6 +363,11 @@ impl Anchor {
         if !first && error.abs() <= TOLERANCE {
             return;
         }
+        self.move_by(error);
+    }
+
+    /// Moves the track: at once, as long as nothing of it was placed.
+    fn move_by(&mut self, error: i64) {
         self.target = self.offset.saturating_add(error);
         if !self.placed && !self.fresh {
             self.offset = self.target;

@@ -67,7 +67,8 @@ pub struct ReorderCounters {
 /// Puts the packets of one source in order, none twice, and tells what is missing.
 ///
 /// Packets that come in order pass through and cost a comparison. Behind a gap they are held back for as long as
-/// [the limits](ReorderLimits) allow. Sans-IO: `now` is the time since any start of the caller's.
+/// [the limits](ReorderLimits) allow. So are the first ones: which of them was sent first shows only when no earlier one has come for that long, or by
+/// [`expect`](Self::expect). Sans-IO: `now` is the time since any start of the caller's.
 ///
 /// A number far from the expected one is taken for a source that has started over once its successor comes (RFC 3550 A.1);
 /// the first such packet is dropped.
@@ -75,8 +76,10 @@ pub struct ReorderCounters {
 pub struct ReorderBuffer {
     limits: ReorderLimits,
     unwrapper: SequenceUnwrapper,
-    /// The number that comes next.
+    /// The number that comes next; `None` until it is settled which packet was the first one.
     next: Option<i64>,
+    /// The number that the first packet is said to have.
+    first: Option<u16>,
     /// Which of the 128 numbers before `next` have come, the last one in the lowest bit.
     seen: u128,
     held: BTreeMap<i64, (RtpPacket, Duration)>,
@@ -96,6 +99,7 @@ impl ReorderBuffer {
             limits,
             unwrapper: SequenceUnwrapper::new(),
             next: None,
+            first: None,
             seen: 0,
             held: BTreeMap::new(),
             held_bytes: 0,
@@ -134,13 +138,21 @@ impl ReorderBuffer {
         self.held.is_empty()
     }
 
+    /// The source has said which number its first packet has (`seq` of RTSP's `RTP-Info`): once that comes, no earlier one is waited for. Where another
+    /// one comes first, it means nothing: many cameras say what does not hold.
+    pub const fn expect(&mut self, first: u16) {
+        self.first = Some(first);
+    }
+
     /// A packet has come: hands to `out` what is in order now.
     pub fn push(&mut self, packet: RtpPacket, now: Duration, mut out: impl FnMut(Reordered)) {
         let number = packet.header.sequence;
-        let Some(next) = self.next else {
-            self.follow(self.unwrapper.peek(number));
-            out(Reordered::Packet(packet));
-            return;
+        let (packet, next) = match self.next {
+            Some(next) => (packet, next),
+            None => match self.push_first(packet, now, &mut out) {
+                Some(settled) => settled,
+                None => return,
+            },
         };
         let value = self.unwrapper.peek(number);
         if value == next {
@@ -164,6 +176,40 @@ impl ReorderBuffer {
         self.hold(value, packet, now);
         while !self.held.is_empty() && self.must_release() {
             self.give_up_gap(&mut out);
+        }
+    }
+
+    /// A packet has come before it is settled which one was the first. It is given back, with the number that comes next, where it tells nothing of that.
+    fn push_first(
+        &mut self,
+        packet: RtpPacket,
+        now: Duration,
+        out: &mut impl FnMut(Reordered),
+    ) -> Option<(RtpPacket, i64)> {
+        let number = packet.header.sequence;
+        let value = self.unwrapper.peek(number);
+        if self.held.is_empty() {
+            self.unwrapper.unwrap(number);
+        }
+        let others = self.held.range(..value).next_back();
+        let others = others.or_else(|| self.held.range(value..).next());
+        if others.is_some_and(|(other, _)| (other - value).abs() > MAX_MISORDER) {
+            // One of them is damaged or of another source: which one shows behind whichever comes first.
+            self.settle(out);
+            return self.next.map(|next| (packet, next));
+        }
+        self.hold(value, packet, now);
+        if self.first == Some(number) || self.must_release() {
+            self.settle(out);
+        }
+        None
+    }
+
+    /// The first packet of those that are held back was the first one.
+    fn settle(&mut self, out: &mut impl FnMut(Reordered)) {
+        if let Some((&first, _)) = self.held.first_key_value() {
+            self.next = Some(first);
+            self.release_ready(out);
         }
     }
 
@@ -251,7 +297,11 @@ impl ReorderBuffer {
 
     /// Gives up the packets before the first one that is held back.
     fn give_up_gap(&mut self, out: &mut impl FnMut(Reordered)) {
-        let (Some(next), Some((&first, _))) = (self.next, self.held.first_key_value()) else {
+        let Some((&first, _)) = self.held.first_key_value() else {
+            return;
+        };
+        let Some(next) = self.next else {
+            self.settle(out);
             return;
         };
         let lost = first.saturating_sub(next).unsigned_abs();
@@ -284,188 +334,4 @@ impl ReorderBuffer {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::RtpHeader;
-    use bytes::Bytes;
-    use proptest::prelude::*;
-
-    fn packet(sequence: u16) -> RtpPacket {
-        let header = RtpHeader {
-            payload_type: 96,
-            marker: false,
-            sequence,
-            timestamp: 0,
-            ssrc: 1,
-        };
-        RtpPacket::new(header, Bytes::from_static(b"payload"))
-    }
-
-    #[derive(Debug, PartialEq)]
-    enum Out {
-        Seq(u16),
-        Lost(u64),
-        Restarted,
-    }
-
-    struct Run {
-        buffer: ReorderBuffer,
-        out: Vec<Out>,
-    }
-
-    impl Run {
-        fn new(wait: u64, packets: usize) -> Self {
-            let limits = ReorderLimits {
-                wait: Duration::from_millis(wait),
-                packets,
-                bytes: 1 << 20,
-            };
-            Self {
-                buffer: ReorderBuffer::new(limits),
-                out: Vec::new(),
-            }
-        }
-
-        fn push(&mut self, at: u64, sequences: &[u16]) {
-            let now = Duration::from_millis(at);
-            for &sequence in sequences {
-                let out = &mut self.out;
-                self.buffer
-                    .push(packet(sequence), now, |released| out.push(of(released)));
-            }
-        }
-
-        fn expire(&mut self, at: u64) {
-            let out = &mut self.out;
-            self.buffer
-                .expire(Duration::from_millis(at), |released| out.push(of(released)));
-        }
-
-        fn take(&mut self) -> Vec<Out> {
-            std::mem::take(&mut self.out)
-        }
-    }
-
-    fn of(released: Reordered) -> Out {
-        match released {
-            Reordered::Packet(packet) => Seq(packet.header.sequence),
-            Reordered::Lost(count) => Lost(count),
-            Reordered::Restarted => Restarted,
-        }
-    }
-
-    use Out::{Lost, Restarted, Seq};
-
-    #[test]
-    fn packets_are_put_in_order_over_the_wrap() {
-        let mut run = Run::new(100, 10);
-        run.push(0, &[65_534, 0, 65_535, 2, 1]);
-        assert_eq!(run.take(), [65_534, 65_535, 0, 1, 2].map(Seq));
-        assert_eq!(run.buffer.deadline(), None);
-        assert_eq!(run.buffer.counters(), ReorderCounters::default());
-    }
-
-    #[test]
-    fn what_is_missing_is_given_up_in_time() {
-        let mut run = Run::new(100, 10);
-        run.push(0, &[1, 3]);
-        run.push(50, &[6]);
-        assert_eq!(run.buffer.deadline(), Some(Duration::from_millis(100)));
-        run.expire(99);
-        assert_eq!(run.take(), [Seq(1)]);
-        run.expire(100);
-        assert_eq!(run.take(), [Lost(1), Seq(3)]);
-        // The second gap showed later.
-        assert_eq!(run.buffer.deadline(), Some(Duration::from_millis(150)));
-        run.push(120, &[2, 4, 5]);
-        assert_eq!(run.take(), [4, 5, 6].map(Seq));
-        let counters = run.buffer.counters();
-        assert_eq!(
-            (counters.lost, counters.late, counters.duplicates),
-            (1, 1, 0)
-        );
-        run.push(130, &[2, 4]);
-        assert_eq!(run.buffer.counters().duplicates, 2, "each had come once");
-    }
-
-    #[test]
-    fn without_a_wait_nothing_is_held_back() {
-        let mut run = Run::new(0, 10);
-        run.push(0, &[1, 2, 5, 4, 6]);
-        assert_eq!(run.take(), [Seq(1), Seq(2), Lost(2), Seq(5), Seq(6)]);
-        assert_eq!(run.buffer.counters().late, 1);
-    }
-
-    #[test]
-    fn no_more_packets_are_held_than_the_limit() {
-        let mut run = Run::new(1_000_000, 4);
-        run.push(0, &[1, 3, 5, 7, 9]);
-        assert_eq!(run.buffer.len(), 4);
-        run.push(0, &[11]);
-        assert_eq!(run.take(), [Seq(1), Lost(1), Seq(3)]);
-        run.push(0, &[3, 5]);
-        assert_eq!((run.buffer.len(), run.buffer.counters().duplicates), (4, 2));
-    }
-
-    #[test]
-    fn a_source_that_starts_over_is_followed() {
-        let mut run = Run::new(100, 10);
-        run.push(0, &[1_000, 1_002, 40_000]);
-        assert_eq!(run.take(), [Seq(1_000)], "one alone can be damaged");
-        run.push(0, &[40_001, 40_002]);
-        assert_eq!(
-            run.take(),
-            [Lost(1), Seq(1_002), Restarted, Seq(40_001), Seq(40_002)]
-        );
-        run.push(0, &[7, 40_003, 8, 9]);
-        assert_eq!(run.take(), [Seq(40_003), Restarted, Seq(9)]);
-    }
-
-    proptest! {
-        /// Whatever happens to packets on their way, each comes out once at most, in order, and what is missing is told.
-        #[test]
-        fn order_is_kept_and_gaps_are_counted(
-            first in any::<u16>(),
-            fates in prop::collection::vec((0_u8..10, 0_u64..60), 1..400),
-            wait in prop_oneof![Just(0_u64), 1_u64..200], packets in 1_usize..64,
-        ) {
-            let mut arrivals: Vec<(u64, u16)> = Vec::new();
-            for (index, &(fate, delay)) in fates.iter().enumerate() {
-                let (sent, sequence) = (index as u64 * 5, first.wrapping_add(index as u16));
-                // The first one comes first, so that all others are behind it.
-                let delay = if index == 0 { 0 } else { delay };
-                if fate != 0 || index == 0 {
-                    arrivals.push((sent + delay, sequence));
-                }
-                if fate == 1 {
-                    arrivals.push((sent + 2 * delay, sequence));
-                }
-            }
-            arrivals.sort_by_key(|&(at, _)| at);
-            let mut run = Run::new(wait, packets);
-            for &(at, sequence) in &arrivals {
-                run.expire(at);
-                run.push(at, &[sequence]);
-                prop_assert!(run.buffer.len() <= packets);
-            }
-            run.expire(u64::from(u32::MAX));
-            prop_assert!(run.buffer.is_empty());
-            let mut expected = first;
-            let mut released = 0;
-            for out in run.take() {
-                match out {
-                    Seq(sequence) => {
-                        prop_assert_eq!(sequence, expected);
-                        expected = expected.wrapping_add(1);
-                        released += 1;
-                    }
-                    Lost(count) => expected = expected.wrapping_add(count as u16),
-                    Restarted => prop_assert!(false, "there was none"),
-                }
-            }
-            let counters = run.buffer.counters();
-            let all = released + counters.late + counters.duplicates;
-            prop_assert_eq!(all, arrivals.len() as u64);
-        }
-    }
-}
+mod tests;

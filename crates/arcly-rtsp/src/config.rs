@@ -18,8 +18,13 @@ pub struct Config {
     /// A connection that waits costs a slot and about 8 KiB.
     pub play_wait: Duration,
     /// How long DESCRIBE waits for the codec configs of a stream whose publisher has just come: a player that is told of a track without
-    /// them may never show it. Default 3 s. After that the tracks are described that are known.
+    /// them may never show it. Default 5 s, longer than [`sync_wait`](Self::sync_wait). After that the tracks are described that are known.
     pub describe_wait: Duration,
+    /// How long the first packets of a publisher with several tracks are held back at most, until a sender report of each says how they relate: sound and
+    /// picture are in their places from the first frame on. Default 3.1 s: a sender that keeps to RFC 3550, section 6.3.1 reports within 3.08 s
+    /// (GStreamer does; ffmpeg reports with the first packet, and nothing is held back). Zero: nothing is held back, and tracks lie
+    /// where they arrived until a report comes, and are moved slowly then. Cost: up to 8 MiB, once; and that a publisher which never reports is live so much later.
+    pub sync_wait: Duration,
     /// Where in a stream a player starts. Default: at the newest keyframe, for a picture at once.
     pub play_start: PlayStart,
     /// The longest RTP packet, header included, in bytes. Default 1 200, which fits any path with UDP and IPv6.
@@ -86,7 +91,8 @@ impl Default for Config {
             limits: Limits::default(),
             realm: "arcly".into(),
             play_wait: Duration::ZERO,
-            describe_wait: Duration::from_secs(3),
+            describe_wait: Duration::from_secs(5),
+            sync_wait: Duration::from_millis(3_100),
             play_start: PlayStart::LatestKeyframe,
             max_packet: 1_200,
             audio_flush_window: Duration::from_millis(40),

@@ -5,13 +5,14 @@ mod server;
 
 use arcly_testkit::path_of_ffmpeg_9;
 use server::{
-    HASHES, Hashes, Server, Video, assert_same, clip, clip_of, finished, hashes, hashes_of, spawn,
+    HASHES, Hashes, Server, Video, assert_same, clip_of, finished, finished_publisher, hashes,
+    hashes_of, spawn,
 };
 use std::time::Duration;
 
 /// Publishes a clip with GStreamer and plays it with ffmpeg 9.
 async fn through(name: &str, video: Video, publish_by: &str, play_by: &str) {
-    let clip = clip(name, video);
+    let clip = clip_of(name, video, "8");
     let clip = clip.to_str().expect("UTF-8");
     let source = hashes_of(clip);
     let server = Server::start().await;
@@ -33,15 +34,14 @@ async fn through(name: &str, video: Video, publish_by: &str, play_by: &str) {
     let play = ["-rtsp_transport", play_by, "-i", &url];
     let play = [&quiet[..], &play, &HASHES, &["-"]].concat();
     let player = spawn(&path_of_ffmpeg_9(), "ffmpeg", &play);
-    finished(publisher).await;
+    finished_publisher(publisher).await;
     let played = hashes(&finished(player).await);
     assert!(
         played[&0].len() >= 75,
         "from the keyframe before it came: {}",
         played[&0].len()
     );
-    // GStreamer sends its first sender reports seconds after its first packets.
-    assert_same(&source, &played, 2, 0.1);
+    assert_same(&source, &played, 2, 0.0);
     server.stop().await;
 }
 

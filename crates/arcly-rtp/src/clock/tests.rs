@@ -110,6 +110,59 @@ fn a_report_before_the_first_packet_counts() {
     );
 }
 
+/// RFC 2326 12.33: all tracks start at one moment, and are told of it; the sound comes 250 ms late.
+#[test]
+fn a_start_that_was_told_holds_until_there_are_reports() {
+    let sender = Sender {
+        video: 7,
+        audio: u32::MAX - 9,
+    };
+    for told_late in [false, true] {
+        let mut clock = two_tracks();
+        let tell = |clock: &mut MediaClock| {
+            clock.starts_at(0, sender.video(0));
+            clock.starts_at(1, sender.audio(0));
+        };
+        if told_late {
+            clock.begin(0, sender.video(80), at(0));
+            clock.begin(1, sender.audio(20), at(250));
+            tell(&mut clock);
+        } else {
+            tell(&mut clock);
+        }
+        let video = clock.place(0, sender.video(80), at(0));
+        let audio = clock.place(1, sender.audio(20), at(250));
+        assert_eq!(video.time, SECOND);
+        assert_eq!(video.time - audio.time, 60 * MILLISECOND);
+        // Its reports say otherwise, and are right.
+        clock.sender_report(0, ntp(0), sender.video(0));
+        clock.sender_report(1, ntp(30), sender.audio(0));
+        for moment in (100..6_000).step_by(20) {
+            offset(&mut clock, &sender, moment, 300 + moment);
+        }
+        let apart = offset(&mut clock, &sender, 6_000, 6_300);
+        assert!((apart - 30.0).abs() < 0.001, "{apart}");
+    }
+}
+
+#[test]
+fn starts_that_mean_nothing_move_nothing() {
+    let sender = Sender { video: 7, audio: 9 };
+    let mut clock = two_tracks();
+    clock.starts_at(0, sender.video(0));
+    clock.starts_at(1, sender.audio(90_000));
+    assert_eq!(offset(&mut clock, &sender, 20, 70), 0.0);
+    // One that is told of one track alone.
+    let mut clock = two_tracks();
+    clock.starts_at(0, sender.video(500));
+    assert_eq!(offset(&mut clock, &sender, 20, 70), 0.0);
+    // One that comes behind a report.
+    clock.sender_report(0, ntp(0), sender.video(0));
+    clock.sender_report(1, ntp(0), sender.audio(0));
+    clock.starts_at(1, sender.audio(700));
+    assert_eq!(offset(&mut clock, &sender, 40, 90), 0.0);
+}
+
 #[test]
 fn jitter_of_reports_moves_nothing() {
     let sender = Sender { video: 0, audio: 0 };

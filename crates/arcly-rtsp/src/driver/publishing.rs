@@ -201,6 +201,7 @@ impl Connection {
             false => IngestConfig::reliable(),
         };
         config.max_reorder_bytes = self.config.limits.reorder_bytes;
+        config.sync_wait = self.config.sync_wait;
         let result = match &mut self.publication {
             Some(publication) => {
                 if let Some(recording) = &mut publication.recording {

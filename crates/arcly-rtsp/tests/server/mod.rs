@@ -150,6 +150,15 @@ pub(crate) async fn finished(child: Child) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
+/// Waits for GStreamer's `rtspclientsink` to end, which at times it does not by TCP though all is sent (1.22: each thread waits for another); then its connection
+/// is closed for it.
+pub(crate) async fn finished_publisher(mut child: Child) {
+    match tokio::time::timeout(Duration::from_secs(12), child.wait()).await {
+        Ok(_) => drop(finished(child).await),
+        Err(_) => child.kill().await.expect("it runs"),
+    }
+}
+
 /// The hashes of one stream's frames, each with its time in seconds.
 pub(crate) type Hashes = BTreeMap<usize, Vec<(f64, String)>>;
 

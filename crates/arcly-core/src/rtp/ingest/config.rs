@@ -17,10 +17,15 @@ pub struct IngestConfig {
     pub max_reorder_bytes: usize,
     /// How often a keyframe is asked for, while one is needed.
     pub keyframe_interval: Duration,
+    /// How long the first packets of a source with several tracks are held back at most, until a sender report of each track that has come says how they
+    /// relate. Without one, tracks lie where their packets arrived, and move when the first report comes. Zero: nothing is held back.
+    pub sync_wait: Duration,
+    /// How many bytes these have at most.
+    pub max_sync_bytes: usize,
 }
 
 impl IngestConfig {
-    /// For UDP: missing packets are waited for as long as 100 ms, behind at most 512 others of 1 MiB together.
+    /// For UDP: missing packets are waited for as long as 100 ms, behind at most 512 others of 1 MiB together. Sender reports are not waited for.
     #[must_use]
     pub const fn datagrams() -> Self {
         Self {
@@ -28,6 +33,8 @@ impl IngestConfig {
             max_reorder_packets: 512,
             max_reorder_bytes: 1 << 20,
             keyframe_interval: Duration::from_secs(1),
+            sync_wait: Duration::ZERO,
+            max_sync_bytes: 8 << 20,
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod config;
 mod gate;
+mod hold;
 mod timing;
 mod track;
 
@@ -10,6 +11,7 @@ pub use config::{IngestConfig, IngestEvent, IngestStats, IngestTrack};
 use super::rtcp::{self, PictureLoss, ReceiverReport, RtcpPacket, SourceDescription};
 use super::{MediaClock, NtpTime, Result, RtpError, RtpHeader, RtpPacket};
 use bytes::{Bytes, BytesMut};
+use hold::SyncHold;
 use std::collections::VecDeque;
 use std::time::Duration;
 use track::TrackIngest;
@@ -30,13 +32,16 @@ pub const MAX_INGEST_TRACKS: usize = 32;
 /// codec needs a config as long as it has none.
 ///
 /// Memory is bounded a track: what is held back by [`IngestConfig`], and one access unit of at most
-/// [`MAX_ACCESS_UNIT_BYTES`](super::payload::MAX_ACCESS_UNIT_BYTES).
+/// [`MAX_ACCESS_UNIT_BYTES`](super::payload::MAX_ACCESS_UNIT_BYTES). Before the first sender reports, it is bounded a source
+/// ([`IngestConfig::max_sync_bytes`]).
 #[derive(Debug)]
 pub struct RtpIngest {
     config: IngestConfig,
     clock: MediaClock,
     tracks: Vec<TrackIngest>,
     events: VecDeque<IngestEvent>,
+    /// Until the tracks' clocks are known.
+    hold: Option<SyncHold>,
 }
 
 impl RtpIngest {
@@ -44,6 +49,7 @@ impl RtpIngest {
     #[must_use]
     pub fn new(config: IngestConfig) -> Self {
         Self {
+            hold: SyncHold::new(config.sync_wait, config.max_sync_bytes),
             config,
             clock: MediaClock::new(),
             tracks: Vec::new(),
@@ -66,7 +72,21 @@ impl RtpIngest {
         let track = TrackIngest::new(track, &self.config)?;
         self.clock.add_track(clock_rate);
         self.tracks.push(track);
+        if let Some(hold) = &mut self.hold {
+            hold.add_track();
+        }
         Ok(self.tracks.len() - 1)
+    }
+
+    /// The source has said with which packet a track starts, and which timestamp the track has at the moment at which all start (`RTP-Info` of RFC 2326
+    /// 12.33). To be called for each track; what came before stays where it is, and what does not hold does no harm.
+    pub fn starts_at(&mut self, index: usize, sequence: Option<u16>, timestamp: Option<u32>) {
+        if let (Some(track), Some(sequence)) = (self.tracks.get_mut(index), sequence) {
+            track.expect(sequence);
+        }
+        if let Some(timestamp) = timestamp {
+            self.clock.starts_at(index, timestamp);
+        }
     }
 
     /// The track that a packet belongs to, for transports that carry several together: by SSRC, and by payload type where no track
@@ -92,7 +112,28 @@ impl RtpIngest {
     /// dropped whole.
     pub fn handle_rtp(&mut self, index: usize, datagram: Bytes, now: Duration) -> Result<()> {
         let packet = RtpPacket::parse(datagram)?;
+        if let Some(hold) = &mut self.hold {
+            hold.push(index, packet, now);
+            self.release(now);
+            return Ok(());
+        }
         self.with_track(index, now, |track, out| track.handle(packet, out))
+    }
+
+    /// Takes what was held back, once there is nothing to wait for any more.
+    fn release(&mut self, now: Duration) {
+        if let Some(hold) = self.hold.take_if(|hold| hold.is_over(now)) {
+            self.take_held(hold);
+        }
+    }
+
+    fn take_held(&mut self, hold: SyncHold) {
+        for held in hold.into_packets() {
+            // Packets that break their format are counted, and what came with them is dropped: there is nobody to tell here.
+            let _ = self.with_track(held.index, held.arrived, |track, out| {
+                track.handle(held.packet, out)
+            });
+        }
     }
 
     /// An RTCP packet of a track has come. Reports and goodbyes with the SSRC of another track count for that.
@@ -108,6 +149,7 @@ impl RtpIngest {
                     self.handle_sender_report(index, report.ntp, report.rtp_timestamp, now);
                 }
                 RtcpPacket::Bye(bye) => {
+                    self.let_go();
                     for ssrc in bye.ssrcs {
                         let index = self.with_ssrc(ssrc).unwrap_or(index);
                         if index < self.tracks.len() {
@@ -134,6 +176,10 @@ impl RtpIngest {
         now: Duration,
     ) {
         self.clock.sender_report(index, ntp, timestamp);
+        if let Some(hold) = &mut self.hold {
+            hold.reported(index);
+            self.release(now);
+        }
         if let Some(track) = self.tracks.get_mut(index) {
             track.reported(ntp, now);
         }
@@ -141,6 +187,7 @@ impl RtpIngest {
 
     /// Gives up waiting for what is overdue, and asks again for keyframes that have not come.
     pub fn handle_timeout(&mut self, now: Duration) {
+        self.release(now);
         for index in 0..self.tracks.len() {
             // Packets that break their format are counted; there is nobody to tell here.
             let _ = self.with_track(index, now, |track, out| track.expire(out));
@@ -150,10 +197,9 @@ impl RtpIngest {
     /// When [`handle_timeout`](Self::handle_timeout) is to be called next; `None` where nothing is waited for.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Duration> {
-        self.tracks
-            .iter()
-            .filter_map(TrackIngest::next_timeout)
-            .min()
+        let held = self.hold.as_ref().and_then(SyncHold::deadline);
+        let tracks = self.tracks.iter().filter_map(TrackIngest::next_timeout);
+        tracks.chain(held).min()
     }
 
     /// The next event, in order; `None` where all is taken.
@@ -163,6 +209,7 @@ impl RtpIngest {
 
     /// The source pauses or starts over: what is held back is given out, and what comes next is a new start on the same timeline.
     pub fn restart(&mut self, now: Duration) {
+        self.let_go();
         for index in 0..self.tracks.len() {
             let _ = self.with_track(index, now, |track, out| track.restart(out));
         }
@@ -170,8 +217,16 @@ impl RtpIngest {
 
     /// The source has ended: gives out what is held back.
     pub fn finish(&mut self, now: Duration) {
+        self.let_go();
         for index in 0..self.tracks.len() {
             let _ = self.with_track(index, now, |track, out| track.finish(out));
+        }
+    }
+
+    /// Takes what was held back, as nothing more comes to wait for.
+    fn let_go(&mut self) {
+        if let Some(hold) = self.hold.take() {
+            self.take_held(hold);
         }
     }
 

@@ -4,14 +4,20 @@ use crate::rtp::{PayloadFormat, ReorderLimits};
 use crate::{CodecId, MediaFrame, TrackId};
 use bytes::BufMut;
 
-const PCMU: u8 = 0;
-const VIDEO: u8 = 96;
+pub(super) const PCMU: u8 = 0;
+pub(super) const VIDEO: u8 = 96;
 
-fn at(milliseconds: u64) -> Duration {
+pub(super) fn at(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
 }
 
-fn packet(payload_type: u8, ssrc: u32, sequence: u16, timestamp: u32, payload: &[u8]) -> Bytes {
+pub(super) fn packet(
+    payload_type: u8,
+    ssrc: u32,
+    sequence: u16,
+    timestamp: u32,
+    payload: &[u8],
+) -> Bytes {
     let header = RtpHeader {
         payload_type,
         marker: true,
@@ -24,7 +30,7 @@ fn packet(payload_type: u8, ssrc: u32, sequence: u16, timestamp: u32, payload: &
     packet.freeze()
 }
 
-fn format(encoding: &str, fmtp: &str) -> PayloadFormat {
+pub(super) fn format(encoding: &str, fmtp: &str) -> PayloadFormat {
     PayloadFormat::parse(encoding, 0, None, fmtp).expect("known")
 }
 
@@ -33,6 +39,7 @@ fn sound() -> RtpIngest {
     let mut ingest = RtpIngest::new(IngestConfig::datagrams());
     let track = IngestTrack::new(TrackId::AUDIO, PCMU, format("PCMU", ""));
     assert_eq!(ingest.add_track(track), Ok(0));
+    ingest.starts_at(0, Some(0), None);
     ingest
 }
 
@@ -41,11 +48,12 @@ fn pictures() -> RtpIngest {
     let mut ingest = RtpIngest::new(IngestConfig::datagrams());
     let track = IngestTrack::new(TrackId::VIDEO, VIDEO, format("VP8", ""));
     assert_eq!(ingest.add_track(track), Ok(0));
+    ingest.starts_at(0, Some(0), None);
     ingest
 }
 
 /// RFC 7741 4.2: a descriptor that starts a frame, and the frame's header (RFC 6386 9.1).
-fn vp8(key: bool) -> Vec<u8> {
+pub(super) fn vp8(key: bool) -> Vec<u8> {
     match key {
         true => b"\x10\x10\0\0\x9d\x01\x2a\x40\0\x30\0data".to_vec(),
         false => b"\x10\x11\0\0data".to_vec(),
@@ -65,7 +73,7 @@ fn frames(ingest: &mut RtpIngest) -> Vec<MediaFrame> {
 }
 
 /// Frames that are no configs.
-fn media(ingest: &mut RtpIngest) -> Vec<MediaFrame> {
+pub(super) fn media(ingest: &mut RtpIngest) -> Vec<MediaFrame> {
     let mut frames = frames(ingest);
     frames.retain(|frame| !frame.is_config());
     frames
@@ -133,14 +141,17 @@ fn other_payload_types_and_strays_are_left_out() {
 fn a_source_that_comes_back_goes_on_behind_itself() {
     let mut ingest = sound();
     for (ssrc, sequence, timestamp, arrival) in [
-        (1, 10, 0, 0),
-        (1, 11, 160, 20),
+        (1, 0, 0, 0),
+        (1, 1, 160, 20),
         (2, 500, 9_000_000, 520),
         (2, 501, 9_000_160, 540),
     ] {
         let datagram = packet(PCMU, ssrc, sequence, timestamp, &[0; 160]);
         ingest.handle_rtp(0, datagram, at(arrival)).unwrap();
     }
+    // Which packet of the new source was the first one is waited for.
+    assert_eq!(ingest.next_timeout(), Some(at(640)));
+    ingest.handle_timeout(at(640));
     let frames = frames(&mut ingest);
     let told: Vec<_> = frames
         .iter()
@@ -292,20 +303,23 @@ fn the_config_of_sound_comes_first() {
     assert_eq!(frames[1].payload, &[0xfc, 1, 2][..]);
 }
 
+/// A sender report, with a moment in milliseconds of the sender's clock.
+pub(super) fn report(ssrc: u32, milliseconds: i64, rtp_timestamp: u32) -> Bytes {
+    let ntp = NtpTime::from_unix_nanos(1_782_864_000_000_000_000 + milliseconds * 1_000_000);
+    let mut report = SenderReport::default();
+    (report.ssrc, report.ntp, report.rtp_timestamp) = (ssrc, ntp, rtp_timestamp);
+    let mut out = BytesMut::new();
+    report.write(&mut out);
+    out.freeze()
+}
+
 /// RFC 3550 6.4.1, for both tracks: the same moment, and the wall clock on frames.
 #[test]
 fn sender_reports_put_tracks_together_and_tell_the_time() {
     let mut ingest = pictures();
     let audio = IngestTrack::new(TrackId::AUDIO, PCMU, format("PCMU", ""));
     assert_eq!(ingest.add_track(audio), Ok(1));
-    let report = |ssrc, milliseconds: i64, rtp_timestamp| {
-        let ntp = NtpTime::from_unix_nanos(1_782_864_000_000_000_000 + milliseconds * 1_000_000);
-        let mut report = SenderReport::default();
-        (report.ssrc, report.ntp, report.rtp_timestamp) = (ssrc, ntp, rtp_timestamp);
-        let mut out = BytesMut::new();
-        report.write(&mut out);
-        out.freeze()
-    };
+    ingest.starts_at(1, Some(0), None);
     // As ffmpeg does it, the reports come first; that of the audio on the other channel, whose SSRC says whose it is.
     ingest.handle_rtcp(0, &report(1, 0, 90_000), at(0)).unwrap();
     ingest

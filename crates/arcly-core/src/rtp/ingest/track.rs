@@ -127,6 +127,11 @@ impl TrackIngest {
         self.read_released(out)
     }
 
+    /// Its source has said which packet is the first one.
+    pub(super) const fn expect(&mut self, sequence: u16) {
+        self.reorder.expect(sequence);
+    }
+
     /// What is overdue is given up, and asked for.
     pub(super) fn expire(&mut self, out: &mut Out<'_>) -> Result<()> {
         let released = &mut self.released;

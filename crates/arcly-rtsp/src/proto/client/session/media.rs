@@ -3,6 +3,8 @@
 use super::super::config::ClientConfig;
 use super::super::io::{Carriage, End, Event, Notice};
 use super::super::presentation::PresentedTrack;
+use crate::proto::rtp_info::RtpInfo;
+use crate::proto::target::same_place;
 use crate::proto::transport::{Pair, Transport};
 use arcly_core::rtp::{IngestConfig, IngestEvent, IngestTrack, RtpIngest};
 use arcly_core::{MediaKind, TrackId};
@@ -120,6 +122,28 @@ impl Media {
         match self.tracks.iter().any(|other| other.track == usual) {
             true => TrackId(16 + place as u16),
             false => usual,
+        }
+    }
+
+    /// The server has said where each track starts; `control` is the URL of the track at a place of the presentation.
+    pub(super) fn starts_at<'a>(
+        &mut self,
+        starts: &[RtpInfo],
+        control: impl Fn(usize) -> Option<&'a str>,
+    ) {
+        let in_order = starts.len() == self.tracks.len();
+        for (index, track) in self.tracks.iter().enumerate() {
+            let named = control(track.place).and_then(|control| {
+                let names =
+                    |start: &&RtpInfo| start.url == control || same_place(&start.url, control);
+                starts.iter().find(names)
+            });
+            // Cameras name tracks by relative URLs, or all by that of the session, but in their order.
+            let start = named.or_else(|| starts.get(index).filter(|_| in_order));
+            if let Some(start) = start {
+                self.ingest
+                    .starts_at(index, start.sequence, start.timestamp);
+            }
         }
     }
 

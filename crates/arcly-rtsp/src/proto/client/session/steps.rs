@@ -9,6 +9,7 @@ use super::super::quirks::{
 use super::exchange::{Awaited, Matched};
 use super::{ClientSession, FIRST_DATAGRAM};
 use crate::proto::message::{Method, Request, Response, StatusCode, name};
+use crate::proto::rtp_info::RtpInfo;
 use crate::proto::session_header::SessionHeader;
 use crate::proto::transport::{Lower, Mode, Pair, Transport};
 use crate::{Error, Fault, Result};
@@ -368,6 +369,7 @@ impl ClientSession {
             return self.refused(response.status, &response.reason, now);
         }
         self.stage = Stage::Live;
+        self.take_starts(response);
         self.tell_started();
         self.report_at = now.checked_add(self.config.report_interval);
         if self.purpose == Purpose::Publish {
@@ -388,6 +390,17 @@ impl ClientSession {
             }
         }
         self.keepalive_at = now.checked_add(self.keepalive.interval());
+    }
+
+    /// Where the server says that each track starts: how they relate, until sender reports say so. What cannot be read is done without.
+    fn take_starts(&mut self, response: &Response) {
+        let starts = response.headers.get(name::RTP_INFO);
+        let starts = starts.and_then(|starts| RtpInfo::parse_all(starts).ok());
+        if let (Some(starts), Some(presentation)) = (starts, &self.presentation) {
+            let tracks = &presentation.tracks;
+            self.media
+                .starts_at(&starts, |place| Some(&*tracks.get(place)?.control));
+        }
     }
 
     pub(super) fn send_keepalive(&mut self, now: Instant) {
