@@ -28,6 +28,9 @@ const START: i64 = SECOND;
 /// Errors up to this are jitter of the reports: half of what ears and eyes tell apart between two tracks, which both can have one.
 const TOLERANCE: i64 = 5 * MILLISECOND;
 
+/// Errors up to this of a track's first report, where it lay by its start already, are those of clocks that were read one after the other.
+const FIRST_TOLERANCE: i64 = MILLISECOND;
+
 /// Errors beyond this are corrected faster: at a quarter of the time that passes instead of a fiftieth.
 const COARSE: i64 = 50 * MILLISECOND;
 
@@ -360,7 +363,8 @@ impl Anchor {
     /// A report says that the track belongs `error` later.
     fn correct(&mut self, error: i64) {
         let first = !std::mem::replace(&mut self.synced, true);
-        if !first && error.abs() <= TOLERANCE {
+        let tolerance = if first { FIRST_TOLERANCE } else { TOLERANCE };
+        if self.placed && error.abs() <= tolerance {
             return;
         }
         self.move_by(error);
