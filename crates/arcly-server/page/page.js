@@ -1,12 +1,16 @@
 // The page of the server: lists what is live, plays it, and shows how to publish. No library, no build.
 
-import { Player } from './player/player.js';
+import { AnyPlayer, WAYS } from './any_player.js';
+import { setUp as setUpCamera } from './camera.js';
+import { addCopyButtons, command } from './commands.js';
+import { bitrate, delay, duration, known, milliseconds, percent, size } from './words.js';
 
 const POLL_MILLISECONDS = 2000;
 const RETRY_MILLISECONDS = 3000;
 const SHOW_MILLISECONDS = 500;
 
-const token = new URLSearchParams(location.search).get('token');
+const query = new URLSearchParams(location.search);
+const token = query.get('token');
 const byId = (id) => document.getElementById(id);
 const video = byId('video');
 
@@ -23,28 +27,19 @@ let relays = [];
 let playing = null;
 let player = null;
 let retry = 0;
+/** How the viewer wants streams to be played: `?by=hls` in the address, or the choice on the page. */
+let way = WAYS.includes(query.get('by')) ? query.get('by') : 'auto';
 /** How far the clock here is ahead of the server's, in milliseconds, as the promptest answer says. */
 let clockAhead = { milliseconds: 0, uncertain: Infinity };
 
 // ---- Numbers ----
-
-function bitrate(bits) {
-  return bits >= 1e6 ? `${(bits / 1e6).toFixed(2)} Mbit/s` : `${Math.round(bits / 1e3)} kbit/s`;
-}
-
-function duration(seconds) {
-  const whole = Math.floor(seconds);
-  const two = (n) => String(n).padStart(2, '0');
-  const [h, m, s] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
-  return h ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
-}
 
 function numbersOf(stream) {
   const first = (kind) => stream.tracks.find((track) => track.kind === kind);
   const [picture, sound] = [first('video'), first('audio')];
   return {
     bitrate: bitrate(stream.bitrate),
-    picture: picture ? (picture.width ? `${picture.width} × ${picture.height}` : picture.codec) : 'none',
+    picture: picture ? (picture.width ? size(picture.width, picture.height) : picture.codec) : 'none',
     fps: picture ? `${Math.round(picture.frame_rate * 100) / 100} fps` : '–',
     sound: sound ? (sound.sample_rate ? `${sound.sample_rate / 1000} kHz · ${sound.channels} ch` : sound.codec) : 'none',
     viewers: String(stream.viewers),
@@ -66,7 +61,9 @@ function play(stream, sound) {
   playing = { name: nameOf(stream), session: stream.session };
   notice();
   video.hidden = false;
-  const current = player = new Player(video, withToken(stream.play.hls), { sound });
+  const urls = { hls: withToken(stream.play.hls), whep: stream.play.whep && withToken(stream.play.whep) };
+  const current = player = new AnyPlayer(video, urls, { way, sound, hasSound: hasTrack(stream, 'audio') });
+  player.clockAhead = clockAhead.milliseconds;
   player.addEventListener('state', ({ detail }) => current === player && showState(detail));
   showSound();
 }
@@ -88,7 +85,7 @@ function showState({ name, text, isFinal }) {
   const stream = playingStream();
   if (name === 'failed') {
     const url = stream && Object.assign(document.createElement('code'), { textContent: new URL(withToken(stream.play.hls), location.href).href });
-    notice(text, ...(url ? ['Another player may play this address:', url] : []));
+    notice(text, ...(way === 'webrtc' ? ['Choose another way of playing below.'] : url ? ['Another player may play this address:', url] : []));
     // A stream that has only just begun, or a decoder that has lost its way: once more from the start.
     if (!isFinal) retry = setTimeout(() => { if (playingStream()) play(playingStream()); }, RETRY_MILLISECONDS);
   } else if (name === 'waiting' && text) {
@@ -100,14 +97,42 @@ function showState({ name, text, isFinal }) {
 }
 
 function showSound() {
-  byId('unmute').hidden = video.hidden || !video.muted || !hasTrack(playingStream(), 'audio');
+  const isSilent = Boolean(player?.silentBecause);
+  // Where WebRTC has no sound, turning it on plays by HLS; whoever wants nothing but WebRTC is told only.
+  byId('unmute').hidden = video.hidden || (!video.muted && !isSilent) || (isSilent && way === 'webrtc') || !hasTrack(playingStream(), 'audio');
+  byId('unmute-text').textContent = isSilent ? 'Turn sound on, with some seconds of delay' : 'Turn sound on';
+}
+
+/** What there is to know of the way by which it plays. */
+function showWay() {
+  const { why = '', silentBecause = '', isRealTime = false } = player ?? {};
+  const lines = [];
+  if (silentBecause) lines.push(`No sound in real time: ${silentBecause}.`);
+  if (why) lines.push(`Plays by HLS, some seconds behind. ${why}`);
+  byId('way-notice').hidden = lines.length === 0;
+  byId('way-notice').textContent = lines.join(' ');
+  const numbers = player?.numbers;
+  byId('received').hidden = !numbers;
+  byId('playing-by').textContent = !player ? '–' : isRealTime ? `WebRTC${numbers?.carrier ? ` · ${numbers.carrier}` : ''}` : 'HLS';
+  if (!numbers) return;
+  const texts = {
+    bitrate: known(numbers.bitrate, bitrate),
+    picture: numbers.width ? size(numbers.width, numbers.height) : 'none',
+    fps: known(numbers.fps, (fps) => `${Math.round(fps)} fps`),
+    lost: known(numbers.lost, percent),
+    rtt: known(numbers.roundTrip, milliseconds),
+    buffer: known(numbers.buffer, milliseconds),
+    frozen: `${numbers.frozen.toFixed(1)} s`,
+    codecs: numbers.codecs.join(', '),
+  };
+  for (const cell of document.querySelectorAll('[data-received]')) cell.textContent = texts[cell.dataset.received];
 }
 
 /** What changes while it plays. */
 function showPlayback() {
   const latency = player?.latency;
   if (player) player.clockAhead = clockAhead.milliseconds;
-  byId('latency').textContent = latency === null || latency === undefined ? '–' : `${latency.toFixed(1)} s`;
+  byId('latency').textContent = known(latency, player?.isRealTime ? delay : (seconds) => `${seconds.toFixed(1)} s`);
   byId('stalls').textContent = String(player?.stalls ?? 0);
   byId('go-live').hidden = !player || player.isLive || player.isNative || video.hidden;
   const left = player?.left ?? [];
@@ -120,11 +145,17 @@ function showPlayback() {
   if (document.activeElement !== select && player?.sound) select.value = player.sound;
 }
 
-setInterval(showPlayback, SHOW_MILLISECONDS);
+setInterval(() => { showPlayback(); showWay(); showSound(); }, SHOW_MILLISECONDS);
+byId('way').value = way;
+byId('way').addEventListener('change', ({ target }) => {
+  way = target.value;
+  if (playingStream()) play(playingStream());
+});
 byId('go-live').addEventListener('click', () => player?.goLive());
 byId('sound').addEventListener('change', ({ target }) => { if (playingStream()) play(playingStream(), target.value); });
 video.addEventListener('volumechange', showSound);
 byId('unmute').addEventListener('click', () => {
+  if (player?.silentBecause) player.playWithSound();
   video.muted = false;
   if (video.volume === 0) video.volume = 1;
   video.play().catch(() => {});
@@ -216,29 +247,6 @@ function rtmpBase() {
 }
 
 
-function command(id, text) {
-  const code = byId(id);
-  if (code.textContent !== text) code.textContent = text;
-}
-
-for (const box of document.querySelectorAll('.command')) {
-  const button = Object.assign(document.createElement('button'), { type: 'button', textContent: 'Copy' });
-  const code = box.querySelector('code');
-  button.setAttribute('aria-label', `Copy: ${box.querySelector('.label').textContent}`);
-  button.addEventListener('click', async () => {
-    try {
-      // Browsers offer this on https and localhost only.
-      await navigator.clipboard.writeText(code.textContent);
-      button.textContent = 'Copied';
-    } catch {
-      getSelection().selectAllChildren(code);
-      button.textContent = 'Selected';
-    }
-    setTimeout(() => { button.textContent = 'Copy'; }, 1500);
-  });
-  box.append(button);
-}
-
 function showPublish() {
   if (!rtmpBase()) return;
   const app = server.applications.includes('live') ? 'live' : server.applications[0];
@@ -272,6 +280,10 @@ async function poll() {
       server = await get('/api/v1/server');
       byId('version').textContent = `arcly ${server.version}`;
       showPublish();
+      if (server.webrtc_port) {
+        const https = server.https_port && location.protocol !== 'https:' ? `https://${location.hostname}:${server.https_port}/${location.search}` : null;
+        setUpCamera({ applications: server.applications, endpoint: (key) => withToken(`/${key.split('/').map(encodeURIComponent).join('/')}/whip`), https });
+      }
     }
     const asked = Date.now();
     const listed = await get('/api/v1/streams');
@@ -289,6 +301,7 @@ async function poll() {
   setTimeout(poll, POLL_MILLISECONDS);
 }
 
+addCopyButtons();
 for (const link of document.querySelectorAll('a[data-token]')) link.href = withToken(link.getAttribute('href'));
 addEventListener('hashchange', () => { showPlaying(); showList(); });
 poll();

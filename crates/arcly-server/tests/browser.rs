@@ -2,7 +2,7 @@
 
 mod support;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use support::Server;
 use support::page::Page;
 
@@ -53,11 +53,7 @@ fn the_page_plays_the_demo() {
     page.evaluate("document.querySelector('#unmute').click()");
     page.wait("!document.querySelector('video').muted && document.querySelector('#unmute').hidden");
     if let Some(path) = std::env::var_os("ARCLY_SCREENSHOT") {
-        use std::io::Write as _;
-        let image = page.call("Page.captureScreenshot", json!({}));
-        let mut file = std::fs::File::create(path).expect("a file");
-        file.write_all(image["data"].as_str().expect("base64").as_bytes())
-            .expect("written");
+        page.screenshot(std::path::Path::new(&path));
     }
 }
 

@@ -10,7 +10,8 @@ use support::{Process, Server, publish, tool};
 
 /// Opens the page of a server, where what its scripts throw is noted.
 fn open(server: &Server, path: &str) -> Page {
-    let mut page = Page::open(&server.url(path));
+    let path = path.replacen('/', "/?by=hls", 1);
+    let mut page = Page::open(&server.url(&path));
     page.evaluate(
         "window.trouble = []; addEventListener('error', (event) => trouble.push(event.message));
          addEventListener('unhandledrejection', (event) => trouble.push(String(event.reason))); true",

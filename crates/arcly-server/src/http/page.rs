@@ -11,13 +11,13 @@ const POLICY: &str = "default-src 'self'; media-src 'self' blob:; img-src 'self'
 /// Asked for anew each time, so that a new version of the server is seen at once.
 const CACHING: &str = "no-cache";
 
-/// A module of the player.
-macro_rules! player {
+/// A module of the page's scripts.
+macro_rules! script {
     ($name:literal) => {
         (
-            concat!("player/", $name),
+            $name,
             JAVASCRIPT,
-            include_str!(concat!("../../page/player/", $name)),
+            include_str!(concat!("../../page/", $name)),
         )
     };
 }
@@ -29,16 +29,24 @@ const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 /// What is below `/assets/`.
 const ASSETS: &[(&str, &str, &str)] = &[
     ("page.css", CSS, include_str!("../../page/page.css")),
-    ("page.js", JAVASCRIPT, include_str!("../../page/page.js")),
+    script!("page.js"),
     ("icon.svg", ICON_TYPE, ICON),
-    player!("choice.js"),
-    player!("live_edge.js"),
-    player!("mp4.js"),
-    player!("player.js"),
-    player!("playlist.js"),
-    player!("requests.js"),
-    player!("timeline.js"),
-    player!("track.js"),
+    script!("any_player.js"),
+    script!("camera.js"),
+    script!("commands.js"),
+    script!("words.js"),
+    script!("webrtc/player.js"),
+    script!("webrtc/publisher.js"),
+    script!("webrtc/session.js"),
+    script!("webrtc/statistics.js"),
+    script!("player/choice.js"),
+    script!("player/live_edge.js"),
+    script!("player/mp4.js"),
+    script!("player/player.js"),
+    script!("player/playlist.js"),
+    script!("player/requests.js"),
+    script!("player/timeline.js"),
+    script!("player/track.js"),
 ];
 const ICON_TYPE: &str = "image/svg+xml";
 const ICON: &str = include_str!("../../page/icon.svg");

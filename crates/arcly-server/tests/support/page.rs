@@ -4,6 +4,7 @@ use super::{PATIENCE, Process, tool};
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpStream;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 use tungstenite::{Message, WebSocket};
@@ -113,6 +114,13 @@ impl Page {
     pub(crate) fn evaluate(&mut self, expression: &str) -> Value {
         let result = self.call("Runtime.evaluate", json!({ "expression": expression, "returnByValue": true, "awaitPromise": true, "userGesture": true }));
         result["result"]["value"].clone()
+    }
+
+    /// Writes a picture of the page to a file, in base64 as the browser gives it.
+    pub(crate) fn screenshot(&mut self, path: &Path) {
+        let image = self.call("Page.captureScreenshot", json!({}));
+        let image = image["data"].as_str().expect("base64").to_owned();
+        std::fs::write(path, image).expect("written");
     }
 
     /// Waits until an expression is true.

@@ -95,9 +95,9 @@ fn notices(left: &[&WatchedTrack], watched: &[WatchedMedia]) -> Vec<String> {
             let RtpTrack { kind, codec, .. } = &track.rtp;
             match codec {
                 CodecId::Aac => {
-                    "browsers take no AAC by WebRTC: publish Opus to be heard".to_owned()
+                    "no-audio: browsers take no AAC by WebRTC: publish Opus to be heard".to_owned()
                 }
-                _ => format!("the {kind} is {codec}, which the viewer did not ask for"),
+                _ => format!("no-{kind}: the {kind} is {codec}, which the viewer did not ask for"),
             }
         })
         .collect()

@@ -79,7 +79,7 @@ impl WhipServer {
         let (media, mut notices, answer) = accept_viewer(&offer, &tracks, &local, slot.number())?;
         if has_b_frames(session.handle()) {
             notices.push(
-                "the video has B-frames, which browsers show unevenly by WebRTC: publish without them"
+                "b-frames: the video has B-frames, which browsers show unevenly by WebRTC: publish without them"
                     .to_owned(),
             );
         }
