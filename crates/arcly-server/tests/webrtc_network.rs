@@ -20,17 +20,9 @@ async fn a_lossy_way_is_repaired_by_retransmissions() {
         ..LinkConfig::default()
     };
     let target = std::net::SocketAddr::from(([127, 0, 0, 1], media.port()));
-    let proxy = UdpProxy::start(
-        target,
-        LinkConfig {
-            loss_per_million: 0,
-            ..link
-        },
-        link,
-        1,
-    )
-    .await
-    .expect("a port");
+    let proxy = UdpProxy::start(target, link, link, 1)
+        .await
+        .expect("a port");
     let (host, port) = (proxy.address().ip(), proxy.address().port());
     tokio::task::spawn_blocking(move || {
         let _encoder = encoder;
@@ -38,7 +30,7 @@ async fn a_lossy_way_is_repaired_by_retransmissions() {
         viewer.evaluate(&format!("window.proxy = {{host: '{host}', port: {port}}}; true"));
         run(&mut viewer, "play('/live/enc/whep')");
         viewer.wait("window.first !== undefined");
-        let seconds = 20.0;
+        let seconds = 30.0;
         std::thread::sleep(Duration::from_secs_f64(seconds));
         let stat = |viewer: &mut Page, name: &str| {
             number(viewer, &format!("stats('inbound-rtp').then((report) => report.{name} ?? 0)"))
@@ -51,8 +43,8 @@ async fn a_lossy_way_is_repaired_by_retransmissions() {
         eprintln!("5 % loss at 50 ms: {frames} frames, {frozen} s frozen, {nacks} NACKs, {again} retransmissions");
         assert!(nacks > 0.0 && again > 0.0);
         assert!(frames > seconds * 15.0, "{frames}");
-        // Less than 1 % is what is wanted, see the roadmap.
-        assert!(frozen < seconds * 0.1, "{frozen}");
+        // Less than 1 % is what a machine shows that has nothing else to do.
+        assert!(frozen < seconds * 0.05, "{frozen}");
     })
     .await
     .expect("no panic");

@@ -1,7 +1,7 @@
 //! What a peer watches: the rendition's packets, made its own, encrypted and sent.
 
 use super::Ports;
-use crate::media::OutgoingTrack;
+use crate::media::{OutgoingTrack, Resend};
 use crate::sdp::WatchedMedia;
 use crate::statistics::TrackReport;
 use crate::transport::PeerTransport;
@@ -302,6 +302,8 @@ impl Watching {
             }
         }
         self.out.clear();
+        let elapsed = now.saturating_duration_since(self.start);
+        track.begin_frame(frame, elapsed);
         let first = self.transport_sequence;
         // Packets of a picture are equally long but for the last, and go out in one send.
         let (mut run, mut segment) = (0, 0);
@@ -324,7 +326,6 @@ impl Watching {
         }
         // What a full socket does not take is lost as on any network, and asked for again.
         let _ = ports.send(route, segment, self.out.get(run..).unwrap_or_default());
-        let elapsed = now.saturating_duration_since(self.start);
         track.frame_sent(frame, sent, timestamp, first, elapsed);
     }
 
@@ -336,12 +337,17 @@ impl Watching {
             let Some(track) = self.tracks.get_mut(track) else {
                 continue;
             };
-            self.out.clear();
-            if track
-                .resend(sequence, self.transport_sequence, &mut self.out)
-                .is_some()
-            {
-                self.transport_sequence = self.transport_sequence.wrapping_add(1);
+            for _ in 0..track.copies(sequence) {
+                self.out.clear();
+                let resent = track.resend(sequence, self.transport_sequence, &mut self.out);
+                match resent {
+                    None => break,
+                    // The same packet has the same number.
+                    Some(Resend::Same) => {}
+                    Some(Resend::Retransmission) => {
+                        self.transport_sequence = self.transport_sequence.wrapping_add(1);
+                    }
+                }
                 if transport.seal_rtp(&mut self.out, 0).is_ok() {
                     let _ = ports.send(route, self.out.len(), &self.out);
                 }

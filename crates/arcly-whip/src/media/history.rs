@@ -10,7 +10,7 @@ const MAX_PACKETS: usize = 1_024;
 const MAX_BYTES: usize = 2 << 20;
 
 /// How often one packet is sent again.
-const MAX_RESENDS: u8 = 5;
+const MAX_RESENDS: u8 = 8;
 
 /// What a packet has beside its payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,7 +18,8 @@ pub(super) struct Headers {
     pub(super) header: RtpHeader,
     /// What congestion control counts by.
     pub(super) transport_sequence: u16,
-    pub(super) has_playout_delay: bool,
+    /// What it says of how long it is to be held back, if anything.
+    pub(super) playout_delay: Option<[u8; 3]>,
 }
 
 /// The packets of a frame, which are shared with the rendition: a viewer costs a reference, not one for each packet.
@@ -34,6 +35,12 @@ struct Sent {
 impl Sent {
     const fn count(&self) -> usize {
         self.frame.packet_count() as usize
+    }
+
+    /// Which of its packets has this sequence number, if any.
+    fn place_of(&self, sequence: u16) -> Option<usize> {
+        let place = usize::from(sequence.wrapping_sub(self.first.header.sequence));
+        (place < self.count()).then_some(place)
     }
 }
 
@@ -66,13 +73,24 @@ impl History {
         }
     }
 
+    /// How often the packet with this sequence number was sent again.
+    pub(super) fn resends(&self, sequence: u16) -> u8 {
+        let mut newest_first = self.sent.iter().rev();
+        let found = newest_first.find_map(|sent| Some((sent, sent.place_of(sequence)?)));
+        found
+            .and_then(|(sent, place)| sent.resends.get(place))
+            .copied()
+            .unwrap_or_default()
+    }
+
     /// The packet with this sequence number, where it is still there and has not been sent too often.
     pub(super) fn resend(&mut self, sequence: u16) -> Option<(Headers, &[u8])> {
-        let place_in = |sent: &Sent| usize::from(sequence.wrapping_sub(sent.first.header.sequence));
         // What is missed was mostly sent just now.
         let mut newest_first = self.sent.iter_mut().rev();
-        let sent = newest_first.find(|sent| place_in(sent) < sent.count())?;
-        let place = place_in(sent);
+        let (sent, place) = newest_first.find_map(|sent| {
+            let place = sent.place_of(sequence)?;
+            Some((sent, place))
+        })?;
         if sent.resends.is_empty() {
             sent.resends.resize(sent.count(), 0);
         }
@@ -116,7 +134,7 @@ mod tests {
                 ssrc: 1,
             },
             transport_sequence: sequence.wrapping_add(7),
-            has_playout_delay: true,
+            playout_delay: None,
         }
     }
 

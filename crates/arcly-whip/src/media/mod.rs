@@ -5,11 +5,12 @@ mod extensions;
 mod history;
 mod nack;
 mod outgoing;
+mod playout;
 
 pub(crate) use arrival::ArrivalLog;
 pub(crate) use extensions::{ExtensionReader, ExtensionWriter};
 pub(crate) use nack::NackGenerator;
-pub(crate) use outgoing::OutgoingTrack;
+pub(crate) use outgoing::{OutgoingTrack, Resend};
 
 #[cfg(test)]
 mod tests {

@@ -2,18 +2,13 @@
 
 use super::ExtensionWriter;
 use super::history::{Headers, History};
+use super::playout::PlayoutDelay;
 use crate::sdp::{WatchedMedia, WatchedTrack};
 use crate::statistics::{RoundTrip, TrackCounters, TrackReport, ticks};
 use arcly_core::rtp::rtcp::{ReportBlock, SenderReport};
 use arcly_core::rtp::{NtpTime, RtpFrame, RtpHeader, RtpTrack, SenderStats};
 use bytes::{BufMut, BytesMut};
 use std::time::Duration;
-
-/// Players are to show pictures as soon as they have them, and at most 500 ms later; in units of 10 ms, 12 bits each.
-const PLAYOUT_DELAY: [u8; 3] = [0, 0, 50];
-
-/// On how many packets players are told so.
-const PLAYOUT_DELAY_PACKETS: u32 = 200;
 
 /// How packets that are missed are sent again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,10 +26,9 @@ pub(crate) struct OutgoingTrack {
     sequence: u16,
     retransmission_sequence: u16,
     history: History,
-    /// Packets, resent ones left out.
-    packets: u32,
-    /// Players keep it, so the first packets are enough; on all of a frame or none, so that these stay equally long.
-    tells_playout_delay: bool,
+    playout: PlayoutDelay,
+    /// What the packets of the frame that is being written say of it: all of them, so that these stay equally long.
+    playout_told: Option<[u8; 3]>,
     stats: SenderStats,
     counters: TrackCounters,
     round_trip: RoundTrip,
@@ -48,8 +42,8 @@ impl OutgoingTrack {
             sequence,
             retransmission_sequence: sequence,
             history: History::default(),
-            packets: 0,
-            tells_playout_delay: true,
+            playout: PlayoutDelay::default(),
+            playout_told: None,
             stats: SenderStats::new(),
             counters: TrackCounters::default(),
             round_trip: RoundTrip::default(),
@@ -118,11 +112,10 @@ impl OutgoingTrack {
             let first = Headers {
                 header: self.header(frame.first_header().marker, first, timestamp),
                 transport_sequence,
-                has_playout_delay: self.tells_playout_delay,
+                playout_delay: self.playout_told,
             };
             self.history.push(frame, first);
         }
-        self.tells_playout_delay = self.packets <= PLAYOUT_DELAY_PACKETS;
     }
 
     const fn header(&self, marker: bool, sequence: u16, timestamp: u32) -> RtpHeader {
@@ -143,6 +136,14 @@ impl OutgoingTrack {
         Some(report)
     }
 
+    /// A frame is written next.
+    pub(crate) fn begin_frame(&mut self, frame: &RtpFrame, now: Duration) {
+        let round_trip = self.round_trip.get();
+        self.playout_told = self
+            .playout
+            .on_picture(frame.packet_count(), round_trip, now);
+    }
+
     /// Appends the packet as the viewer gets it, not encrypted yet. `timestamp` is the viewer's, `transport_sequence` counts all its packets.
     pub(crate) fn write(
         &mut self,
@@ -155,11 +156,19 @@ impl OutgoingTrack {
         let headers = Headers {
             header: self.header(rendition.marker, self.sequence, timestamp),
             transport_sequence,
-            has_playout_delay: self.tells_playout_delay,
+            playout_delay: self.playout_told,
         };
         self.sequence = self.sequence.wrapping_add(1);
-        self.packets = self.packets.saturating_add(1);
         put(&self.media, headers, None, payload, out);
+    }
+
+    /// How often a packet that the viewer misses is to be [sent again](Self::resend) now: where an earlier retransmission was lost as well, the player
+    /// has no time for a third, and two of them are safer than one.
+    pub(crate) fn copies(&self, sequence: u16) -> usize {
+        match self.history.resends(sequence) {
+            0 => 1,
+            _ => 2,
+        }
     }
 
     /// Appends a packet that the viewer misses, not encrypted yet; `None` where it is not there any more.
@@ -169,6 +178,9 @@ impl OutgoingTrack {
         transport_sequence: u16,
         out: &mut BytesMut,
     ) -> Option<Resend> {
+        if self.history.resends(sequence) == 0 {
+            self.playout.on_missed();
+        }
         let (sent, payload) = self.history.resend(sequence)?;
         self.counters.retransmitted += 1;
         let Some(payload_type) = self.media.retransmission else {
@@ -209,8 +221,8 @@ fn put(
     }
     let number = headers.transport_sequence.to_be_bytes();
     extensions.put(media.transport_cc_extension, &number);
-    if headers.has_playout_delay {
-        extensions.put(media.playout_delay_extension, &PLAYOUT_DELAY);
+    if let Some(told) = headers.playout_delay {
+        extensions.put(media.playout_delay_extension, &told);
     }
     extensions.finish();
     if let Some(original) = original {
@@ -260,6 +272,7 @@ mod tests {
     fn send(track: &mut OutgoingTrack, frame: &RtpFrame) -> Vec<RtpPacket> {
         let mut out = BytesMut::new();
         let mut packets = Vec::new();
+        track.begin_frame(frame, Duration::ZERO);
         for ((header, payload), number) in frame.as_payloads().zip(500..) {
             track.write(header, payload, 77, number, &mut out);
             packets.push(read(&mut out));
@@ -286,13 +299,13 @@ mod tests {
             let extensions = ExtensionReader::new(packet.extension.as_ref());
             assert_eq!(extensions.text(Some(4)), Some("0"));
             assert_eq!(extensions.get(Some(3)), Some(&500_u16.to_be_bytes()[..]));
-            assert_eq!(extensions.get(Some(6)), Some(&PLAYOUT_DELAY[..]));
+            assert_eq!(extensions.get(Some(6)), Some(&[0, 0, 50][..]));
         }
     }
 
     #[tokio::test]
     async fn a_frames_packets_are_equally_long_but_for_the_last() {
-        let frames = rendition(&[30_000; 20]).await;
+        let frames = rendition(&[30_000; 40]).await;
         let mut track = track(None);
         let mut delays = 0;
         for frame in &frames {
@@ -303,9 +316,9 @@ mod tests {
             };
             let with = packets.iter().filter(|packet| has_delay(packet)).count();
             assert!(with == 0 || with == packets.len());
-            delays += with;
+            delays += usize::from(with > 0);
         }
-        assert!((200..250).contains(&delays), "{delays}");
+        assert_eq!(delays, 30, "players keep what they are told");
     }
 
     #[tokio::test]
@@ -315,8 +328,10 @@ mod tests {
         let sent = send(&mut track, &frames[0]);
         let mut out = BytesMut::new();
         assert_eq!(track.resend(3, 1, &mut out), None, "never sent");
+        assert_eq!(track.copies(0), 1);
         let again = track.resend(0, 2, &mut out);
         assert_eq!(again, Some(Resend::Retransmission));
+        assert_eq!(track.copies(0), 2, "that one was lost as well");
         let packet = read(&mut out);
         assert_eq!(packet.header.ssrc, 11);
         assert_eq!(packet.header.payload_type, 121);

@@ -1,26 +1,27 @@
 //! [`PeerTransport`] with the crates of webrtc-rs' sans-IO engine.
 
+mod engine;
+mod flights;
 mod nomination;
 
 use super::demux::PacketKind;
 use super::srtp::Srtp;
 use super::{
-    Carrier, CloseReason, Fingerprint, IceCredentials, Identity, PeerTransport, Route, SrtpProfile,
-    Transmit, TransportError, TransportEvent,
+    Carrier, CloseReason, Fingerprint, IceCredentials, Identity, PeerTransport, Route, Transmit,
+    TransportError, TransportEvent,
 };
 use bytes::BytesMut;
+use engine::{check_credentials, context_of, engine, handshake_config, local_candidate, route_of};
+use flights::Flights;
 use nomination::Nomination;
-use rtc_dtls::config::{ClientAuthType, ConfigBuilder, ExtendedMasterSecretType, HandshakeConfig};
+use rtc_dtls::config::HandshakeConfig;
 use rtc_dtls::endpoint::{Endpoint, EndpointEvent};
 use rtc_ice::agent::agent_config::AgentConfig;
 use rtc_ice::agent::{Agent, Event};
-use rtc_ice::candidate::candidate_host::CandidateHostConfig;
-use rtc_ice::candidate::{Candidate, CandidateConfig, CandidateType, unmarshal_candidate};
+use rtc_ice::candidate::{Candidate, CandidateType, unmarshal_candidate};
 use rtc_ice::mdns::MulticastDnsMode;
 use rtc_ice::state::ConnectionState;
-use rtc_ice::tcp_type::TcpType;
-use rtc_shared::error::Error as EngineError;
-use rtc_shared::{TaggedBytesMut, TransportContext, TransportProtocol};
+use rtc_shared::{TaggedBytesMut, TransportProtocol};
 use sansio::Protocol as _;
 use std::collections::{HashSet, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -81,6 +82,7 @@ pub struct RtcTransport {
     dtls: Endpoint,
     /// Where we start the handshake.
     client_config: Option<Arc<HandshakeConfig>>,
+    flights: Flights,
     srtp: Option<Srtp>,
     /// By which media goes: what ICE selected, until then the way that was heard from last.
     route: Option<Route>,
@@ -145,6 +147,7 @@ impl RtcTransport {
             agent,
             dtls: Endpoint::new(PEER, TransportProtocol::UDP, server_config),
             client_config,
+            flights: Flights::default(),
             srtp: None,
             route: None,
             selected: false,
@@ -193,6 +196,14 @@ impl RtcTransport {
 
     fn handle_dtls(&mut self, now: Instant, data: BytesMut) -> bool {
         let is_alert = data.first() == Some(&ALERT);
+        if self.srtp.is_none() && self.flights.is_repeated(&data) {
+            if self.flights.may_answer(now)
+                && let Some(due) = self.dtls.poll_timeout(&PEER)
+            {
+                self.resume_handshake(now.max(due));
+            }
+            return true;
+        }
         let Ok(events) = self.dtls.read(now, PEER, None, data) else {
             // An alert on either side ends a handshake; anything else may be noise, and the handshake goes on. Answering alerts with alerts
             // would never end.
@@ -211,6 +222,13 @@ impl RtcTransport {
             }
         }
         true
+    }
+
+    /// Sends again what the peer has not answered, where its time has come.
+    fn resume_handshake(&mut self, now: Instant) {
+        if self.dtls.handle_timeout(PEER, now).is_err() {
+            self.shut(CloseReason::DtlsFailed);
+        }
     }
 
     fn take_keys(&mut self) {
@@ -389,9 +407,8 @@ impl PeerTransport for RtcTransport {
         }
         // The agent fails only for what it was not asked.
         let _ = self.agent.handle_timeout(now);
-        let handshakes = self.srtp.is_none() && self.dtls.poll_timeout(&PEER).is_some();
-        if handshakes && self.dtls.handle_timeout(PEER, now).is_err() {
-            self.shut(CloseReason::DtlsFailed);
+        if self.srtp.is_none() && self.dtls.poll_timeout(&PEER).is_some() {
+            self.resume_handshake(now);
         }
         self.collect(now);
     }
@@ -460,104 +477,7 @@ impl std::fmt::Debug for RtcTransport {
     }
 }
 
-fn engine(error: EngineError) -> TransportError {
-    TransportError::Engine(error.to_string())
-}
-
-/// RFC 8445 5.3: at least 4 and 22 characters, and at most 256.
-fn check_credentials(credentials: &IceCredentials) -> Result<(), TransportError> {
-    let refused = |what| TransportError::Refused {
-        what,
-        reason: "its length is not what ICE allows".to_owned(),
-    };
-    if !(4..=256).contains(&credentials.ufrag.len()) {
-        return Err(refused("ice-ufrag"));
-    }
-    if !(22..=256).contains(&credentials.pwd.len()) {
-        return Err(refused("ice-pwd"));
-    }
-    Ok(())
-}
-
-fn local_candidate(
-    carrier: Carrier,
-    address: SocketAddr,
-    offers: bool,
-) -> Result<Candidate, TransportError> {
-    let (network, tcp_type) = match carrier {
-        Carrier::Udp => ("udp", TcpType::Unspecified),
-        // Who offers is the client, and opens the connection.
-        Carrier::Tcp if offers => ("tcp", TcpType::Active),
-        Carrier::Tcp => ("tcp", TcpType::Passive),
-    };
-    CandidateHostConfig {
-        base_config: CandidateConfig {
-            network: network.to_owned(),
-            address: address.ip().to_string(),
-            port: address.port(),
-            component: 1,
-            ..CandidateConfig::default()
-        },
-        tcp_type,
-    }
-    .new_candidate_host()
-    .map_err(engine)
-}
-
-fn handshake_config(
-    identity: &Identity,
-    expected: Fingerprint,
-    is_client: bool,
-) -> Result<Arc<HandshakeConfig>, TransportError> {
-    let provider = Arc::clone(&identity.provider);
-    let verify = move |certificates: &[Vec<u8>], _: &[_]| {
-        let fingerprint = certificates
-            .first()
-            .and_then(|der| Fingerprint::of(der, provider.as_ref()).ok());
-        if fingerprint == Some(expected) {
-            Ok(())
-        } else {
-            Err(EngineError::Other(
-                "the certificate is not that of the offer".to_owned(),
-            ))
-        }
-    };
-    ConfigBuilder::default()
-        .with_crypto_provider(Arc::clone(&identity.provider))
-        .with_certificates(vec![identity.certificate.clone()])
-        .with_srtp_protection_profiles(SrtpProfile::offered())
-        .with_client_auth(ClientAuthType::RequireAnyClientCert)
-        // Certificates sign themselves here; what counts is the fingerprint.
-        .with_insecure_skip_verify(true)
-        .with_verify_peer_certificate(Some(Arc::new(verify)))
-        .with_extended_master_secret(ExtendedMasterSecretType::Require)
-        .build(is_client, None)
-        .map(Arc::new)
-        .map_err(engine)
-}
-
-fn context_of(route: Route) -> TransportContext {
-    TransportContext {
-        local_addr: route.local,
-        peer_addr: route.remote,
-        transport_protocol: match route.carrier {
-            Carrier::Udp => TransportProtocol::UDP,
-            Carrier::Tcp => TransportProtocol::TCP,
-        },
-        ecn: None,
-    }
-}
-
-fn route_of(context: &TransportContext) -> Route {
-    Route {
-        carrier: match context.transport_protocol {
-            TransportProtocol::TCP => Carrier::Tcp,
-            _ => Carrier::Udp,
-        },
-        local: context.local_addr,
-        remote: context.peer_addr,
-    }
-}
-
+#[cfg(test)]
+mod lossy_tests;
 #[cfg(test)]
 mod tests;

@@ -6,39 +6,40 @@
 )]
 
 use super::*;
+use crate::transport::SrtpProfile;
 use bytes::Bytes;
 use std::net::SocketAddr;
 
 const OFFERER: &str = "192.0.2.1:5000";
 const ANSWERER: &str = "192.0.2.2:8189";
 
-struct Peer {
-    transport: RtcTransport,
-    events: Vec<TransportEvent>,
+pub(super) struct Peer {
+    pub(super) transport: RtcTransport,
+    pub(super) events: Vec<TransportEvent>,
 }
 
-struct Pair {
-    now: Instant,
-    offerer: Peer,
-    answerer: Peer,
+pub(super) struct Pair {
+    pub(super) now: Instant,
+    pub(super) offerer: Peer,
+    pub(super) answerer: Peer,
     carrier: Carrier,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Setup {
+pub(super) struct Setup {
     carrier: Carrier,
     lite: bool,
     right_fingerprint: bool,
 }
 
-const FULL: Setup = Setup {
+pub(super) const FULL: Setup = Setup {
     carrier: Carrier::Udp,
     lite: false,
     right_fingerprint: true,
 };
 
 impl Pair {
-    fn new(setup: Setup) -> Self {
+    pub(super) fn new(setup: Setup) -> Self {
         let now = Instant::now();
         let identities = [(); 2].map(|()| Identity::generate().unwrap());
         let credentials = [(); 2].map(|()| IceCredentials::generate());
@@ -122,7 +123,7 @@ impl Pair {
         self.now = self.now.max(end);
     }
 
-    fn route_to_answerer(&self) -> Route {
+    pub(super) fn route_to_answerer(&self) -> Route {
         Route {
             carrier: self.carrier,
             local: ANSWERER.parse().unwrap(),
@@ -156,7 +157,7 @@ fn rtp(sequence: u16, payload: &[u8]) -> Vec<u8> {
     packet
 }
 
-fn connected() -> TransportEvent {
+pub(super) fn connected() -> TransportEvent {
     TransportEvent::Connected {
         profile: SrtpProfile::AeadAes128Gcm,
     }
