@@ -208,6 +208,9 @@ impl Offer {
             let Some((name, value)) = line.attribute() else {
                 continue;
             };
+            if name == "mid" {
+                check_mid(&line, value, &media)?;
+            }
             match media.last_mut() {
                 Some((section, transport)) => {
                     section.take(&line, name, value)?;
@@ -265,6 +268,21 @@ impl Offer {
             None => false,
         }
     }
+}
+
+/// A section's name is a token, and names no other section (RFC 5888 4 and 6): by it packets are told apart.
+fn check_mid(
+    line: &Line<'_>,
+    mid: &str,
+    media: &[(OfferedMedia, Transport)],
+) -> Result<(), SdpError> {
+    if mid.is_empty() || !mid.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(line.malformed("mid is no token"));
+    }
+    if media.iter().any(|(section, _)| section.mid == mid) {
+        return Err(line.malformed("two sections have one mid"));
+    }
+    Ok(())
 }
 
 impl OfferedMedia {

@@ -207,6 +207,15 @@ fn simulcast_layers_are_named_in_order() {
 }
 
 #[test]
+fn sections_have_names_of_their_own() {
+    for mid in ["0", "a b", ""] {
+        let offer = chromium("sendonly").replace("a=mid:1\r\n", &format!("a=mid:{mid}\r\n"));
+        let refused = Offer::parse(&offer).unwrap_err();
+        assert!(matches!(refused, SdpError::Malformed { .. }), "{refused}");
+    }
+}
+
+#[test]
 fn without_a_bundle_only_the_first_section_has_the_transport() {
     let offer = Offer::parse(&chromium("sendonly").replace("a=group:BUNDLE 0 1\r\n", "")).unwrap();
     let (media, answer) = accept_publisher(&offer, &local(), 7).unwrap();

@@ -76,9 +76,11 @@ impl Headers {
         self.0.is_empty()
     }
 
-    /// Puts a header behind the others. Control characters in name or value, which would make lines of their own, are written as spaces.
+    /// Puts a header behind the others. Control characters in name or value, which would make lines of their own, are
+    /// written as spaces; spaces around a value are none of it (RFC 2326, section 4.2).
     pub fn push(&mut self, name: impl Into<String>, value: impl Into<String>) {
-        self.0.push((single_line(name), single_line(value)));
+        let value = single_line(value);
+        self.0.push((single_line(name), value.trim().to_owned()));
     }
 
     /// Puts `value` in place of all values of `name`.
@@ -144,7 +146,7 @@ mod tests {
     #[test]
     fn no_header_makes_a_line_of_its_own() {
         let mut headers = Headers::new();
-        headers.push("Session", "1\r\nLocation: rtsp://elsewhere");
+        headers.push("Session", "\0\t 1\r\nLocation: rtsp://elsewhere\n");
         let mut out = Vec::new();
         headers.write_to(&mut out);
         assert_eq!(out, b"Session: 1  Location: rtsp://elsewhere\r\n");
