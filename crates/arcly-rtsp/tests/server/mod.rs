@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test uses a part")]
 
+pub(crate) mod peer;
+
 use arcly_core::{AppSpec, CancellationToken, Engine, PlaybackRegistry, StreamKey};
 use arcly_rtsp::RtspServer;
 use arcly_testkit::{fresh_folder, run_program};
