@@ -7,8 +7,9 @@ use serde_json::Value;
 /// What pages can do.
 const CLIENT: &str = include_str!("webrtc.js");
 
+/// A page that does nothing by itself, of the server's own origin: the server's page would play what is live beside the test.
 pub(crate) fn open(server: &Server) -> Page {
-    let mut page = Page::open(&server.url("/"));
+    let mut page = Page::open(&server.url("/api/v1/server"));
     page.wait("document.readyState === 'complete'");
     page.evaluate(CLIENT);
     page
