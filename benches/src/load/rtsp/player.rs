@@ -83,7 +83,7 @@ pub async fn play(
         control.ask("SETUP", &track, &transport, "").await?;
     }
     // The response is met among the media.
-    control.send("PLAY", "", "Range: npt=now-\r\n", "").await?;
+    control.send("PLAY", "", "", "").await?;
     let joining = Joining::new(Cell::new(Some(started)));
     receive(&control.socket, sockets, carriage, &joining, seen).await
 }

@@ -1,11 +1,12 @@
 //! What most viewers of a rendition are sent next, made ready once.
 
 use arcly_core::rtp::RtpFrame;
+use std::cell::RefCell;
 use std::io::IoSlice;
 
 /// Longer batches are written in pieces: past this, copying them costs more than it saves.
 const MAX_BYTES: usize = 64 << 10;
-/// How many frames are kept ready for UDP: a round sends two or three.
+/// How many sends are kept ready for UDP: a round takes two, sound and a picture.
 const KEPT: usize = 8;
 
 /// What one viewer was sent, for the next, who is likely sent the same.
@@ -27,10 +28,12 @@ struct Joined {
     bytes: Vec<u8>,
 }
 
-/// The packets of one frame without what stands between them: back to back, as a segmented send takes them.
+/// The packets of frames of one track without what stands between them: back to back, as a segmented send takes them.
 #[derive(Debug, Default)]
 pub(super) struct Datagrams {
-    frame: Option<RtpFrame>,
+    /// The first of the frames. Held, as in [`Joined`].
+    first: Option<RtpFrame>,
+    count: usize,
     bytes: Vec<u8>,
     runs: Vec<Run>,
 }
@@ -43,18 +46,37 @@ pub(super) struct Run {
     pub(super) segment: usize,
 }
 
+thread_local! {
+    static OF_THREAD: RefCell<Batch> = RefCell::default();
+}
+
 fn address(frame: &RtpFrame) -> *const u8 {
     frame.interleaved().as_ptr()
 }
 
 impl Batch {
+    /// For one viewer alone: the thread's, so that viewers need not have buffers of their own.
+    pub(super) fn with_own<T>(write: impl FnOnce(&mut Self) -> T) -> T {
+        OF_THREAD.with_borrow_mut(|batch| {
+            batch.begin(1);
+            let written = write(batch);
+            batch.end();
+            written
+        })
+    }
+
     /// Begins a round of writing to `viewers`.
     pub(super) fn begin(&mut self, viewers: usize) {
+        self.end();
+        self.is_shared = viewers > 1;
+    }
+
+    /// Lets go of all frames.
+    pub(super) fn end(&mut self) {
         self.joined.first = None;
         for datagrams in &mut self.datagrams {
-            datagrams.frame = None;
+            datagrams.first = None;
         }
-        self.is_shared = viewers > 1;
     }
 
     /// The `bytes` bytes of `slices`, which are those of the frames from `first` on, in one piece; `None` where they are better written as they
@@ -81,11 +103,18 @@ impl Batch {
         Some(&joined.bytes)
     }
 
-    /// The packets of a frame for UDP.
-    pub(super) fn datagrams(&mut self, frame: &RtpFrame) -> &Datagrams {
-        let made =
-            |datagrams: &Datagrams| datagrams.frame.as_ref().map(address) == Some(address(frame));
-        let place = self.datagrams.iter().position(made).unwrap_or_else(|| {
+    /// The packets of `frames`, the first of which is `first`, for UDP: frames of one track that follow each other.
+    pub(super) fn datagrams(
+        &mut self,
+        first: &RtpFrame,
+        frames: &[Option<&RtpFrame>],
+    ) -> &Datagrams {
+        let count = frames.len();
+        let made = self
+            .datagrams
+            .iter()
+            .position(|made| made.are_of(first, count));
+        let place = made.unwrap_or_else(|| {
             self.oldest = (self.oldest + 1) % KEPT;
             self.oldest
         });
@@ -93,19 +122,23 @@ impl Batch {
         let place = place.min(KEPT - 1);
         #[expect(clippy::indexing_slicing, reason = "the place was bounded just now")]
         let datagrams = &mut self.datagrams[place];
-        datagrams.make(frame);
+        if made.is_none() {
+            datagrams.make(frames.iter().flatten().copied());
+            (datagrams.first, datagrams.count) = (Some(first.clone()), count);
+        }
         datagrams
     }
 }
 
 impl Datagrams {
-    fn make(&mut self, frame: &RtpFrame) {
-        if self.frame.as_ref().map(address) == Some(address(frame)) {
-            return;
-        }
+    fn are_of(&self, first: &RtpFrame, count: usize) -> bool {
+        self.count == count && self.first.as_ref().map(address) == Some(address(first))
+    }
+
+    fn make<'f>(&mut self, frames: impl Iterator<Item = &'f RtpFrame>) {
         self.bytes.clear();
         self.runs.clear();
-        for packet in frame.as_packets() {
+        for packet in frames.flat_map(RtpFrame::as_packets) {
             let start = self.bytes.len();
             self.bytes.extend_from_slice(packet);
             let end = self.bytes.len();
@@ -124,7 +157,6 @@ impl Datagrams {
                 }),
             }
         }
-        self.frame = Some(frame.clone());
     }
 
     /// The runs, each with the length of its packets.
@@ -133,5 +165,62 @@ impl Datagrams {
             let bytes = self.bytes.get(run.start..run.end).unwrap_or_default();
             (run.segment, bytes)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arcly_core::rtp::{RtpPackager, RtpVariant};
+    use arcly_core::{CodecId, MediaFrame, StartAt, StreamHandle, StreamKey, StreamLimits};
+    use bytes::Bytes;
+
+    /// Sounds of these lengths, each in a packet.
+    async fn sounds(lengths: &[usize]) -> Vec<RtpFrame> {
+        let stream = StreamHandle::standalone(StreamKey::new("live", "a"), StreamLimits::default());
+        let config = Bytes::from_static(&[0x11, 0x90]);
+        let config = MediaFrame::new_audio(0, config, CodecId::Aac).into_config();
+        stream.publish_frame(config).unwrap();
+        for (n, length) in lengths.iter().enumerate() {
+            let payload = vec![n as u8; *length].into();
+            let sound = MediaFrame::new_audio(n as i64 * 20, payload, CodecId::Aac);
+            stream.publish_frame(sound).unwrap();
+        }
+        let packager = RtpPackager::new(stream.clone(), RtpVariant::default());
+        let rendition = stream.rendition(packager);
+        let mut packets = rendition.subscribe_from(StartAt::LatestKeyframe);
+        let mut frames = Vec::new();
+        while frames.len() < lengths.len() {
+            frames.push(packets.recv().await.expect("live").clone());
+        }
+        frames.iter().map(|frame| RtpFrame::clone(frame)).collect()
+    }
+
+    #[tokio::test]
+    async fn every_packet_goes_out_once_in_order_in_as_few_sends_as_lengths_allow() {
+        let frames = sounds(&[9, 9, 5, 7, 7, 8]).await;
+        let all: Vec<Option<&RtpFrame>> = frames.iter().map(Some).collect();
+        let mut batch = Batch::default();
+        batch.begin(3);
+        for (range, sends) in [
+            (0..6, 3),
+            (0..2, 1),
+            (0..2, 1),
+            (0..3, 1),
+            (2..4, 2),
+            (5..6, 1),
+        ] {
+            let wanted: Vec<&[u8]> = frames[range.clone()]
+                .iter()
+                .flat_map(RtpFrame::as_packets)
+                .collect();
+            let datagrams = batch.datagrams(&frames[range.start], &all[range.clone()]);
+            assert_eq!(datagrams.runs().count(), sends, "{range:?}");
+            let sent: Vec<&[u8]> = datagrams
+                .runs()
+                .flat_map(|(segment, bytes)| bytes.chunks(segment))
+                .collect();
+            assert_eq!(sent, wanted, "{range:?}");
+        }
     }
 }

@@ -2,7 +2,6 @@
 
 use super::NAME;
 use super::access::PasswordLookup;
-use super::batch::Batch;
 use super::feed::Feed;
 use super::flusher::Flushers;
 use super::outcome::ConnectionError;
@@ -139,7 +138,6 @@ pub(super) struct Connection {
     pub(super) reported_lost: HashMap<TrackId, u64>,
     /// Who we are in RTCP to a publisher.
     pub(super) ssrc: u32,
-    batch: Batch,
     ingest: Rate,
     /// When the peer is read again, who sends more than it may.
     read_again: Option<Instant>,
@@ -191,7 +189,6 @@ impl Connection {
             inbox: mpsc::channel(INBOX),
             reported_lost: HashMap::new(),
             ssrc: u32::from_be_bytes([s0, s1, s2, s3]),
-            batch: Batch::default(),
             ingest: Rate::bytes(config.limits.bytes_per_second, now()),
             read_again: None,
             farewell: None,
@@ -275,7 +272,7 @@ impl Connection {
         {
             return Poll::Ready(Woken::PlayEnded(PlayEnd::ByHost));
         }
-        if let Poll::Ready(woken) = self.wire.lock().poll_send(cx, &mut self.batch) {
+        if let Poll::Ready(woken) = self.wire.lock().poll_send(cx) {
             return Poll::Ready(match woken {
                 Ok(end) => Woken::PlayEnded(end),
                 Err(error) => Woken::WriteFailed(error),

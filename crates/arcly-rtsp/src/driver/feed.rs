@@ -80,12 +80,14 @@ impl FeedTrack {
         self.compound(report, None)
     }
 
-    /// Counts what was sent.
-    pub(super) fn sent(&mut self, frame: &RtpFrame) {
-        let timestamp = frame.first_header().timestamp;
-        let (count, octets) = (frame.packet_count(), frame.payload_bytes());
-        self.stats
-            .on_sent(count, octets, frame.sent(), timestamp, Duration::ZERO);
+    /// Counts what was sent: these frames, and no others since the last time.
+    pub(super) fn sent<'f>(&mut self, frames: impl IntoIterator<Item = &'f RtpFrame>) {
+        for frame in frames {
+            let timestamp = frame.first_header().timestamp;
+            let (count, octets) = (frame.packet_count(), frame.payload_bytes());
+            self.stats
+                .on_sent(count, octets, frame.sent(), timestamp, Duration::ZERO);
+        }
     }
 
     /// The goodbye (RFC 3550, section 6.6).

@@ -135,11 +135,7 @@ impl Line {
 
     /// Writes all that is ready, until nothing more is or the socket is full; then the task is woken when it takes more. Ready where writing
     /// failed, or the play has come to its end.
-    pub(super) fn poll_send(
-        &mut self,
-        cx: &mut Context<'_>,
-        batch: &mut Batch,
-    ) -> Poll<io::Result<PlayEnd>> {
+    pub(super) fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<PlayEnd>> {
         let known = self.task.as_ref();
         if !known.is_some_and(|task| task.will_wake(cx.waker())) {
             self.task = Some(cx.waker().clone());
@@ -149,7 +145,7 @@ impl Line {
         }
         loop {
             // Media behind the replies, to go out with them in one write.
-            let filled = self.blocked_since.is_none() && self.fill(batch);
+            let filled = self.blocked_since.is_none() && Batch::with_own(|batch| self.fill(batch));
             if !filled && self.outbox.is_idle() {
                 break;
             }
@@ -259,7 +255,7 @@ impl Line {
         for frame in feed.packets.peek_ready(count) {
             let mut tracks = feed.tracks.iter_mut();
             if let Some(track) = tracks.find(|track| track.track == frame.track()) {
-                track.sent(frame);
+                track.sent([frame]);
             }
             let all = frame.interleaved();
             let written = skip.min(all.len());
@@ -342,7 +338,7 @@ impl Feed {
                 track.send_rtcp(&report, outbox);
             }
             outbox.push(track.interleaved(frame.item));
-            track.sent(frame.item);
+            track.sent([frame.item]);
         });
         for (loss, frames) in [
             (ViewerLoss::DisposableShed, shed),
@@ -364,8 +360,8 @@ impl Feed {
     ) -> Option<Instant> {
         let (tracks, every, burst) = (&mut self.tracks, self.report_every, &mut self.burst);
         loop {
-            let (mut sent, mut again) = (0, None);
-            for frame in self.packets.peek_ready(FILL) {
+            let (mut ready, mut again) = ([None; STRAIGHT], None);
+            for (place, frame) in ready.iter_mut().zip(self.packets.peek_ready(STRAIGHT)) {
                 let wait = match burst {
                     Some(burst) => burst.wait(frame.dts(), now),
                     None => Duration::ZERO,
@@ -374,14 +370,17 @@ impl Feed {
                     again = now.checked_add(wait);
                     break;
                 }
-                match send_frame(tracks, frame, every, batch, outbox, now) {
-                    Ok(()) => sent += 1,
+                *place = Some(frame);
+            }
+            let mut sent = 0;
+            for frames in ready.chunk_by(are_of_one_track) {
+                match send_frames(tracks, frames, every, batch, outbox, now) {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                         again = now.checked_add(UDP_AGAIN);
                         break;
                     }
                     // An unreachable peer ends by its timeout, or by its connection.
-                    Err(_) => sent += 1,
+                    Ok(()) | Err(_) => sent += frames.iter().flatten().count(),
                 }
             }
             self.packets.take_peeked(sent);
@@ -395,7 +394,7 @@ impl Feed {
             let mut skipped = 0;
             let taken = self.packets.for_each_ready(1, |frame| {
                 skipped += frame.skipped;
-                let _ = send_frame(tracks, frame.item, every, batch, outbox, now);
+                let _ = send_frames(tracks, &[Some(frame.item)], every, batch, outbox, now);
             });
             if skipped > 0 {
                 self.play.lost(ViewerLoss::SkippedToKeyframe, skipped);
@@ -417,33 +416,41 @@ impl Feed {
     }
 }
 
-fn send_frame(
+fn are_of_one_track(one: &Option<&RtpFrame>, other: &Option<&RtpFrame>) -> bool {
+    one.map(RtpFrame::track) == other.map(RtpFrame::track)
+}
+
+/// Sends frames of one track by UDP. Sound that waited for a picture is several frames: where their lengths allow it, they go out in one send.
+fn send_frames(
     tracks: &mut [FeedTrack],
-    frame: &RtpFrame,
+    frames: &[Option<&RtpFrame>],
     every: Duration,
     batch: &mut Batch,
     outbox: &mut Outbox,
     now: Instant,
 ) -> io::Result<()> {
+    let Some(Some(first)) = frames.first() else {
+        return Ok(());
+    };
     let mut tracks = tracks.iter_mut();
-    let Some(track) = tracks.find(|track| track.track == frame.track()) else {
+    let Some(track) = tracks.find(|track| track.track == first.track()) else {
         return Ok(());
     };
     if track.owes_report(now) {
-        let report = track.report(frame, now, every);
+        let report = track.report(first, now, every);
         track.send_rtcp(&report, outbox);
     }
     if let TrackOut::Udp(endpoint, peer) = &track.out {
-        let mut begun = false;
-        for (segment, bytes) in batch.datagrams(frame).runs() {
-            match endpoint.rtp.try_send(peer.rtp(), None, segment, bytes) {
+        let (to, mut begun) = (peer.rtp(), false);
+        for (segment, bytes) in batch.datagrams(first, frames).runs() {
+            match endpoint.rtp.try_send(to, None, segment, bytes) {
                 Ok(_) => begun = true,
-                // The frame can be tried again as long as nothing of it went out; what is missing afterwards is lost, as on the way.
+                // They can be tried again as long as nothing of them went out; what is missing afterwards is lost, as on the way.
                 Err(error) if begun && error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) => return Err(error),
             }
         }
     }
-    track.sent(frame);
+    track.sent(frames.iter().flatten().copied());
     Ok(())
 }
