@@ -298,17 +298,23 @@ impl OfferedMedia {
         };
         let mut codecs = Vec::new();
         if kind.is_some() {
-            for format in formats.split_ascii_whitespace() {
+            for (count, format) in formats.split_ascii_whitespace().enumerate() {
                 let payload_type = format.parse().ok().filter(|number| *number < 128);
                 let payload_type =
                     payload_type.ok_or(line.malformed("a payload type is no number below 128"))?;
-                if codecs.len() == MAX_CODECS {
+                if count == MAX_CODECS {
                     return Err(SdpError::LimitExceeded {
                         what: "codecs in a media section",
                         max: MAX_CODECS,
                     });
                 }
-                codecs.push(OfferedCodec::fixed(payload_type));
+                // A number stands for one codec, however often it is said.
+                if codecs
+                    .iter()
+                    .all(|codec: &OfferedCodec| codec.payload_type != payload_type)
+                {
+                    codecs.push(OfferedCodec::fixed(payload_type));
+                }
             }
         }
         Ok(Self {

@@ -216,6 +216,15 @@ fn sections_have_names_of_their_own() {
 }
 
 #[test]
+fn a_payload_type_that_is_said_twice_is_one_codec() {
+    let offer = chromium("sendonly").replace(" 96 97 ", " 96 96 97 ");
+    let (media, answer) = accept_publisher(&Offer::parse(&offer).unwrap(), &local(), 7).unwrap();
+    assert_eq!(media[1].codecs[0].payload_type, 96);
+    assert_ne!(media[1].codecs[1].payload_type, 96);
+    Offer::parse(answer.as_str()).unwrap();
+}
+
+#[test]
 fn without_a_bundle_only_the_first_section_has_the_transport() {
     let offer = Offer::parse(&chromium("sendonly").replace("a=group:BUNDLE 0 1\r\n", "")).unwrap();
     let (media, answer) = accept_publisher(&offer, &local(), 7).unwrap();
