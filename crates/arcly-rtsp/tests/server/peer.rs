@@ -115,14 +115,12 @@ impl Peer {
 
     /// The next block, with its channel; `None` where the connection is closed first.
     pub(crate) async fn block(&mut self) -> Option<(u8, Bytes)> {
-        loop {
-            if let Some(block) = self.blocks.pop_front() {
-                return Some(block);
-            }
-            match self.next().await? {
-                Message::Interleaved(block) => return Some((block.channel, block.data)),
-                other => panic!("{other:?}"),
-            }
+        if let Some(block) = self.blocks.pop_front() {
+            return Some(block);
+        }
+        match self.next().await? {
+            Message::Interleaved(block) => Some((block.channel, block.data)),
+            other => panic!("{other:?}"),
         }
     }
 
