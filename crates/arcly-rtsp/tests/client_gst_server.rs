@@ -3,7 +3,7 @@
 mod client;
 
 use arcly_core::relay::RelayStatus;
-use arcly_core::{CodecId, MediaKind};
+use arcly_core::{CodecId, MediaKind, StartAt};
 use arcly_rtsp::TransportPolicy;
 use client::gst::GstServer;
 use client::pull::{
@@ -35,6 +35,45 @@ async fn b_frames_and_aac_by_datagrams() {
 #[tokio::test]
 async fn b_frames_and_aac_interleaved() {
     pull_h264(TransportPolicy::Tcp).await;
+}
+
+/// RFC 3550 5.1: both count on from 0 behind their last values, two seconds after the start.
+#[tokio::test]
+async fn timestamps_and_numbers_that_start_over_go_on() {
+    let server = GstServer::start(&[]).await;
+    for transport in [TransportPolicy::Udp, TransportPolicy::Tcp] {
+        let running = serve(source(&server.url("wrap")).transport(transport));
+        let handle = stream(&running.engine).await;
+        let frames = read(&handle, MediaKind::Video, 125).await;
+        check_pictures(&frames);
+        check_sound(&frames, 1_024, 48_000);
+        let offset = offset(&frames);
+        assert!(offset < Duration::from_millis(20), "{offset:?} apart");
+    }
+}
+
+/// RFC 4585: the server says that it answers picture loss indications, and does.
+#[tokio::test]
+async fn a_keyframe_that_is_asked_for_comes() {
+    let server = GstServer::start(&["avpf"]).await;
+    for transport in [TransportPolicy::Udp, TransportPolicy::Tcp] {
+        let running = serve(source(&server.url("still")).transport(transport));
+        let handle = stream(&running.engine).await;
+        let before = read(&handle, MediaKind::Video, 60).await;
+        let keyframes = before.iter().filter(|frame| frame.is_keyframe()).count();
+        assert_eq!(keyframes, 1, "none by itself");
+        let mut frames = handle.subscribe_from(StartAt::NextKeyframe);
+        handle.request_keyframe();
+        let next = tokio::time::timeout(Duration::from_secs(10), async {
+            loop {
+                let frame = frames.recv().await.expect("it is live");
+                if frame.is_video() && !frame.is_config() {
+                    return frame.is_keyframe();
+                }
+            }
+        });
+        assert!(next.await.expect("a keyframe in time"));
+    }
 }
 
 #[tokio::test]

@@ -21,6 +21,11 @@ STREAMS = {
     "/h264": f"{PICTURES} ! {H264} ! rtph264pay name=pay0 pt=96 {SOUND} ! {AAC}",
     "/h265": f"{PICTURES} ! x265enc key-int-max=25 speed-preset=ultrafast tune=zerolatency ! rtph265pay name=pay0 pt=96 "
     f"{SOUND} ! opusenc ! rtpopuspay name=pay1 pt=97",
+    # Numbers and timestamps start over after a few seconds.
+    "/wrap": f"{PICTURES} ! {H264} ! rtph264pay name=pay0 pt=96 seqnum-offset=65500 timestamp-offset=4294787296 "
+    f"{SOUND} ! {AAC} seqnum-offset=65500 timestamp-offset=4294871296",
+    # No keyframe but the first one and those that are asked for.
+    "/still": f"{PICTURES} ! {H264.replace('key-int-max=25', 'key-int-max=10000')} ! rtph264pay pt=96 ! application/x-rtp,rtcp-fb-nack-pli=true ! identity name=pay0",
     # Five seconds, then it says goodbye.
     "/finite": f"videotestsrc is-live=true num-buffers=125 ! video/x-raw,width=320,height=180,framerate=25/1 ! {H264} ! rtph264pay name=pay0 pt=96",
     "/vp8": f"{PICTURES} ! vp8enc deadline=1 keyframe-max-dist=25 ! rtpvp8pay name=pay0 pt=96 {SOUND} ! audioconvert ! audioresample ! audio/x-raw,rate=8000,channels=1 ! mulawenc ! rtppcmupay name=pay1",
@@ -36,7 +41,7 @@ def main():
         factory = GstRtspServer.RTSPMediaFactory.new()
         factory.set_launch(f"( {pipeline} )")
         if "avpf" in sys.argv:
-            factory.set_profiles(GstRtsp.RTSPProfile.AVPF | GstRtsp.RTSPProfile.AVP)
+            factory.set_profiles(GstRtsp.RTSPProfile.AVPF)
         if "tcp" in sys.argv:
             factory.set_protocols(GstRtsp.RTSPLowerTrans.TCP)
         if "digest" in sys.argv or "basic" in sys.argv:

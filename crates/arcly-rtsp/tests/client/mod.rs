@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test takes what it needs of it")]
 
 pub(crate) mod camera;
+pub(crate) mod flv;
 pub(crate) mod gst;
 pub(crate) mod mock;
 pub(crate) mod playing;

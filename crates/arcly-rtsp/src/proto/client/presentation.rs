@@ -5,6 +5,7 @@ use super::control::{base_url, resolve};
 use super::quirks::Quirks;
 use crate::Fault;
 use crate::proto::message::{Response, name};
+use crate::proto::transport::Profile;
 use crate::proto::url::RtspUrl;
 use arcly_core::rtp::PayloadFormat;
 use arcly_core::rtp::sdp::{Direction, MediaDescription, MediaType, SessionDescription};
@@ -37,6 +38,8 @@ pub struct PresentedTrack {
     pub clock_rate: u32,
     /// Whether the server says that it answers picture loss indications (RFC 4585).
     pub answers_pli: bool,
+    /// What it is to be set up as: some servers (GStreamer) refuse RTP/AVP where they describe RTP/AVPF.
+    pub(super) profile: Profile,
     /// The URL that it is set up by.
     pub(super) control: String,
 }
@@ -157,6 +160,10 @@ impl PresentedTrack {
                 rate => rate,
             },
             answers_pli: answers_pli(media),
+            profile: match media.protocol.to_ascii_uppercase().contains("AVPF") {
+                true => Profile::Avpf,
+                false => Profile::Avp,
+            },
             format,
             control: resolve(base, media.control.as_deref().unwrap_or("*")),
         })

@@ -217,13 +217,16 @@ impl ClientSession {
             transport = transport.mode(Mode::Record);
         }
         let url = match &self.presentation {
-            Some(presentation) => presentation
-                .tracks
-                .get(track)
-                .map(|track| track.control.clone()),
-            None => Some(self.publishing.control_url(&self.url, track)),
+            Some(presentation) => match presentation.tracks.get(track) {
+                Some(presented) => {
+                    transport.profile = presented.profile;
+                    presented.control.clone()
+                }
+                None => String::new(),
+            },
+            None => self.publishing.control_url(&self.url, track),
         };
-        let request = Request::new(Method::Setup, url.unwrap_or_default());
+        let request = Request::new(Method::Setup, url);
         let request = request.header(name::TRANSPORT, transport.to_string());
         self.send(request, now);
     }
