@@ -14,6 +14,7 @@ mod config;
 mod driver;
 mod error;
 mod limits;
+mod pacing;
 pub mod proto;
 
 pub use client::{OnDemand, RtspPush, RtspSource, TransportPolicy};

@@ -1,16 +1,23 @@
 //! A stream is pushed to other servers.
 
 mod client;
+mod server;
 
 use arcly_core::relay::RelayStatus;
-use arcly_core::{AppSpec, CancellationToken, Engine, MediaFrame, PublishRegistry, StreamHandle};
+use arcly_core::rtp::sdp::SessionDescription;
+use arcly_core::{
+    AppSpec, CancellationToken, CodecId, Engine, MediaFrame, PublishRegistry, StartAt,
+    StreamHandle, Timestamp,
+};
+
 use arcly_rtsp::{RtspPush, TransportPolicy};
 use client::flv::flv_frames;
+use client::mock::{DESCRIPTION, Pictures};
 use client::pull::{PATIENCE, key, quick, wait_for};
 use std::net::TcpListener;
 use std::process::Stdio;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
@@ -197,6 +204,50 @@ async fn push_to_ffmpeg(transport: TransportPolicy) {
 #[tokio::test]
 async fn ffmpeg_gets_all_packets_interleaved() {
     push_to_ffmpeg(TransportPolicy::Tcp).await;
+}
+
+/// Two seconds that were before, five packets a picture: the network is not to be drowned in them.
+#[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::disallowed_methods, reason = "what is measured is a pace")]
+async fn datagrams_go_out_at_a_pace_until_they_have_caught_up() {
+    const BYTES: usize = 5_000;
+    let remote = server::Server::start().await;
+    let url = remote.url("camera").parse().expect("a URL");
+    let push = RtspPush::new(key(), url).transport(TransportPolicy::Udp);
+    let pushing = engine(push).await;
+    let description = SessionDescription::parse(DESCRIPTION.as_bytes()).expect("SDP");
+    let preferred = description.media[0].preferred().expect("known");
+    let config = preferred.format.as_ref().and_then(|format| format.config());
+    let config = config.expect("sprop-parameter-sets");
+    let config = MediaFrame::new_video(0, 0, config, CodecId::H264, false).into_config();
+    pushing.handle.publish_frame(config).expect("live");
+    // One GOP: of the mock's keyframes, only the first.
+    let pictures = (0..).filter(|index| *index == 0 || index % 12 != 0);
+    for (index, number) in pictures.take(50).enumerate() {
+        let mut frame = Pictures::picture(number, BYTES);
+        frame.pts = Timestamp::from_millis(index as i64 * 40);
+        frame.dts = frame.pts;
+        pushing.handle.publish_frame(frame).expect("live");
+    }
+    let arrived = client::pull::stream(&remote.engine).await;
+    let mut frames = arrived.subscribe_from(StartAt::LatestKeyframe);
+    let mut came = Vec::new();
+    let reading = async {
+        while came.len() < 49 {
+            let frame = frames.recv().await.expect("it is live");
+            if !frame.is_config() {
+                came.push(Instant::now());
+            }
+        }
+    };
+    // All but the last picture, which ends where another one begins.
+    timeout(PATIENCE, reading).await.expect("none is lost");
+    let took = came[48] - came[0];
+    // Four seconds a second; the first 100 ms come together, as the remote sees which packet is the first.
+    assert!(took >= Duration::from_millis(250), "{took:?}");
+    assert!(took <= Duration::from_secs(5), "{took:?}");
+    pushing.engine.end_publish(&key()).await.expect("live");
+    remote.stop().await;
 }
 
 #[tokio::test]

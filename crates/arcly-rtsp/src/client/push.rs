@@ -4,16 +4,17 @@ use super::failure::Failure;
 use super::link::{Link, Progress, now};
 use super::relay::{Attempt, Errand, Opened, Relay, TransportPolicy, relay_settings};
 use super::sending::{Announcement, catch_up};
+use crate::pacing::Burst;
 use crate::proto::client::{ClientConfig, ClientSession, Event, Presentation, RemoteUrl};
 use arcly_core::health::Health;
 use arcly_core::relay::RelayStatus;
 use arcly_core::rtp::{RtpFrame, RtpPackager, RtpVariant};
 use arcly_core::{
-    Credentials, InboundProtocol, IngestContext, PlayRequest, PlaySession, RenditionSubscription,
-    Result, StartAt, StreamError, StreamKey, SubscriptionEnd, async_trait,
+    Credentials, InboundProtocol, IngestContext, LogItem, PlayRequest, PlaySession,
+    RenditionSubscription, Result, StartAt, StreamError, StreamKey, SubscriptionEnd, async_trait,
 };
 use std::time::{Duration, Instant};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -31,6 +32,9 @@ const COMPARE: Duration = Duration::from_secs(1);
 
 /// How many frames are handed to the session at once.
 const BATCH_FRAMES: usize = 32;
+
+/// How much faster than real time a remote is sent by UDP what lies between the keyframe that it starts at and now: as a server's players are by default.
+const UDP_BURST: u32 = 4;
 
 /// Publishes a local stream to a remote server (ANNOUNCE, RECORD) whenever it is live, for as long as the engine runs: an
 /// [`InboundProtocol`] for [`Engine::serve`](arcly_core::Engine::serve), which lets it play. A stream may have several, each with its own
@@ -164,7 +168,7 @@ impl RtspPush {
         result
     }
 
-    /// Sends to the end of the stream.
+    /// Sends to the end of the stream; by UDP at a pace, until it has caught up with now.
     async fn send(
         &self,
         link: &mut Link,
@@ -177,6 +181,8 @@ impl RtspPush {
         let mut compare = interval(COMPARE);
         compare.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut ended = false;
+        let mut burst = None;
+        let mut by_udp = !link.datagrams.is_empty();
         loop {
             match link.poll() {
                 Progress::Event(Event::KeyframeWanted) => {
@@ -194,28 +200,39 @@ impl RtspPush {
             }
             // What pumping would wait for behind it is not what the next frame waits for.
             link.write()?;
+            let mut paced = None;
             if link.is_drained() {
-                catch_up(frames, play, self.max_delay);
-                if self.fill(link, frames)? {
+                if burst.is_none() {
+                    catch_up(frames, play, self.max_delay);
+                }
+                if std::mem::take(&mut by_udp) {
+                    let first = frames.peek_ready(1).next().map(LogItem::dts);
+                    burst = first.map(|first| Burst::new(first, UDP_BURST, now()));
+                    by_udp = first.is_none();
+                }
+                let filled = self.fill(link, frames, &mut burst)?;
+                paced = filled.again;
+                if filled.any {
                     if live.is_none() {
                         *live = Some(now());
                         self.relay.supervisor.set_live(ctx);
                     }
                     continue;
                 }
-                if ended {
+                if ended && paced.is_none() {
                     info!(stream = %self.key, url = %self.relay.supervisor.target(), "pushed to its end");
                     return Ok(());
                 }
             }
             let drained = link.is_drained();
             tokio::select! {
-                more = frames.ready(), if !ended && drained => if !more {
+                more = frames.ready(), if !ended && drained && paced.is_none() => if !more {
                     if matches!(frames.end(), Some(SubscriptionEnd::Evicted { .. })) {
                         return Err(Failure::Evicted);
                     }
                     ended = true;
                 },
+                () = sleep_until(paced.unwrap_or_else(now).into()), if paced.is_some() => {}
                 pumped = link.pump() => pumped?,
                 _ = compare.tick() => if !announcement.still_holds(play.handle()) {
                     return Err(Failure::TracksChanged);
@@ -224,22 +241,46 @@ impl RtspPush {
         }
     }
 
-    /// Hands the session what is ready; false where nothing is.
+    /// Hands the session what is ready, and may go out by now.
     fn fill(
         &self,
         link: &mut Link,
         frames: &mut RenditionSubscription<RtpFrame>,
-    ) -> Result<bool, Failure> {
-        let mut any = false;
+        burst: &mut Option<Burst>,
+    ) -> Result<Filled, Failure> {
+        let mut filled = Filled::default();
         for _ in 0..BATCH_FRAMES {
+            if let Some(pace) = burst {
+                match frames.peek_ready(1).next().map(LogItem::dts) {
+                    Some(dts) => {
+                        let now = now();
+                        let wait = pace.wait(dts, now);
+                        if !wait.is_zero() {
+                            filled.again = now.checked_add(wait);
+                            break;
+                        }
+                    }
+                    // All there is was sent, or what comes next is a gap: from here on frames go out as they come.
+                    None => *burst = None,
+                }
+            }
             let Some(frame) = frames.try_recv() else {
                 break;
             };
             link.session().publish(&frame)?;
-            any = true;
+            filled.any = true;
         }
-        Ok(any)
+        Ok(filled)
     }
+}
+
+/// What [`RtspPush::fill`] did.
+#[derive(Default)]
+struct Filled {
+    /// Whether the session was handed something.
+    any: bool,
+    /// When what is held back by the pace may go out.
+    again: Option<Instant>,
 }
 
 impl Errand for Announcement {

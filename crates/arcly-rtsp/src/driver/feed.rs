@@ -1,7 +1,7 @@
 //! What one player takes from its rendition, and how each track reaches it.
 
-use super::pacing::Burst;
 use super::udp::{Endpoint, Peer};
+use crate::pacing::Burst;
 use crate::proto::message::interleaved_head;
 use crate::proto::transport::Pair;
 use arcly_core::net::Outbox;

@@ -6,7 +6,6 @@ mod connection;
 mod feed;
 mod flusher;
 mod outcome;
-mod pacing;
 mod playing;
 mod publishing;
 mod udp;

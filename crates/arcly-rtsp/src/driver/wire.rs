@@ -7,8 +7,8 @@
 use super::batch::Batch;
 use super::connection::now;
 use super::feed::{Feed, FeedTrack, TrackOut};
-use super::pacing::Burst;
 use crate::Config;
+use crate::pacing::Burst;
 use arcly_core::net::Outbox;
 use arcly_core::rtp::RtpFrame;
 use arcly_core::{LogItem, SubscriptionEnd, Transport, ViewerLoss};

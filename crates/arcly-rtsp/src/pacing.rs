@@ -1,4 +1,4 @@
-//! How fast a UDP player is brought from the keyframe that it starts at to now.
+//! How fast who is sent datagrams is brought from the keyframe that it starts at to now.
 
 use arcly_core::Timestamp;
 use std::time::{Duration, Instant};
@@ -8,14 +8,14 @@ const AHEAD: Duration = Duration::from_millis(100);
 
 /// Holds frames back until it is their time: those of one second each `1/speed` second, until nothing is left behind.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Burst {
+pub(crate) struct Burst {
     started: Instant,
     first: Timestamp,
     speed: u32,
 }
 
 impl Burst {
-    pub(super) fn new(first: Timestamp, speed: u32, now: Instant) -> Self {
+    pub(crate) fn new(first: Timestamp, speed: u32, now: Instant) -> Self {
         Self {
             started: now,
             first,
@@ -24,7 +24,7 @@ impl Burst {
     }
 
     /// How long a frame with this decoding time has to wait; zero where it may go out.
-    pub(super) fn wait(&self, dts: Timestamp, now: Instant) -> Duration {
+    pub(crate) fn wait(&self, dts: Timestamp, now: Instant) -> Duration {
         let ahead = dts.since(self.first).to_ticks(1_000_000);
         let ahead = Duration::from_micros(u64::try_from(ahead).unwrap_or(0));
         let due = ahead.saturating_sub(AHEAD) / self.speed;
