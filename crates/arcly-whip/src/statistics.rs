@@ -62,6 +62,8 @@ pub struct Measured {
     /// The round trip: of receiver reports where the peer sends them, else of ICE's checks. `None` where neither tells: a publisher's,
     /// while we are ICE-lite.
     pub round_trip: Option<Duration>,
+    /// How much gets through to a viewer, in bits a second, as far as it has been tried; `None` where it does not tell, and of publishers.
+    pub bandwidth: Option<u64>,
     /// Datagrams that were dropped: malformed, forged, replayed or from somewhere else.
     pub dropped: u64,
     /// The media, in the order in which it was negotiated, or came.

@@ -1,7 +1,7 @@
 //! What a peer publishes: packets in, frames to the stream, reports and requests back.
 
 use super::Ports;
-use crate::media::{ArrivalLog, ExtensionReader, NackGenerator};
+use crate::media::{ArrivalLog, ExtensionReader, NackGenerator, layer_track};
 use crate::sdp::{PublishedCodec, PublishedMedia};
 use crate::statistics::{TrackCounters, TrackReport, ticks};
 use crate::transport::PeerTransport;
@@ -328,22 +328,18 @@ impl Publishing {
         Some(index)
     }
 
-    /// The first media section of a kind has the kind's own track, others have tracks from 16 on; so have all simulcast layers but the first.
     fn track_id(&self, media: usize, layer: Option<usize>) -> Option<TrackId> {
-        /// Tracks from here on are for further sections and layers, 8 of these a section.
-        const FURTHER: usize = 16;
         let section = self.media.get(media)?;
-        let layer = layer.unwrap_or(0);
-        let is_first = self
+        let first = self
             .media
             .iter()
-            .position(|other| other.kind == section.kind)
-            == Some(media);
-        Some(match (is_first && layer == 0, section.kind) {
-            (true, MediaKind::Video) => TrackId::VIDEO,
-            (true, MediaKind::Audio) => TrackId::AUDIO,
-            _ => TrackId(u16::try_from(FURTHER + media * 8 + layer).ok()?),
-        })
+            .position(|other| other.kind == section.kind);
+        layer_track(
+            section.kind,
+            first == Some(media),
+            media,
+            layer.unwrap_or(0),
+        )
     }
 
     pub(super) fn handle_rtcp(&mut self, datagram: &[u8], now: Instant) {

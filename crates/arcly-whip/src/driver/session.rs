@@ -240,9 +240,13 @@ impl Session {
         self.measured = now;
         self.next_measure = now + MEASURE_INTERVAL;
         let route = self.transport.route();
-        let (tracks, reported) = match &self.media {
-            Media::Publishing(publishing) => (publishing.track_reports(), None),
-            Media::Watching(watching) => (watching.track_reports(), watching.round_trip()),
+        let (tracks, reported, bandwidth) = match &self.media {
+            Media::Publishing(publishing) => (publishing.track_reports(), None, None),
+            Media::Watching(watching) => (
+                watching.track_reports(),
+                watching.round_trip(),
+                watching.bandwidth(),
+            ),
         };
         let measured = Measured {
             state: match (route, self.encryption) {
@@ -253,6 +257,7 @@ impl Session {
             route,
             encryption: self.encryption,
             round_trip: reported.or_else(|| self.transport.round_trip(now)),
+            bandwidth,
             dropped: self.transport.dropped(),
             tracks,
         };

@@ -1,7 +1,7 @@
 //! What a peer watches: the rendition's packets, made its own, encrypted and sent.
 
 use super::Ports;
-use crate::media::{OutgoingTrack, Resend};
+use crate::media::{Adaptation, OutgoingTrack, Purpose, Resend, Wish};
 use crate::sdp::WatchedMedia;
 use crate::statistics::TrackReport;
 use crate::transport::PeerTransport;
@@ -20,10 +20,10 @@ const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 /// How often a viewer's wish for a keyframe is passed on.
 const KEYFRAME_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How fast a viewer catches up, in bytes a second: 20 Mbit/s, which most ways take for the moment that it lasts.
-const CATCH_UP_RATE: u64 = 2_500_000;
+/// How many packets tell how much gets through.
+const PROBE_PACKETS: usize = 10;
 
-/// How much of that is sent at once.
+/// How much of what a viewer catches up with is sent at once.
 const CATCH_UP_BURST: Duration = Duration::from_millis(10);
 
 /// By how much pictures that a viewer catches up with are shown faster than they were made.
@@ -42,6 +42,7 @@ pub(crate) struct Watching {
     transport_sequence: u16,
     /// While catching up: when live began for this viewer, and what may be sent when.
     catch_up: Option<CatchUp>,
+    adaptation: Adaptation,
     requests: Vec<(usize, u16)>,
     own_ssrc_name: String,
     start: Instant,
@@ -93,6 +94,7 @@ impl Watching {
             max_catch_up,
             transport_sequence: 0,
             catch_up: None,
+            adaptation: Adaptation::default(),
             requests: Vec::new(),
             own_ssrc_name: session.to_string(),
             start: now,
@@ -147,7 +149,14 @@ impl Watching {
         }
     }
 
+    fn elapsed(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.start)
+    }
+
     pub(super) fn handle_rtcp(&mut self, datagram: &[u8], now: Instant) {
+        self.adaptation.on_rtcp(datagram, self.elapsed(now));
+        // What is reported lost is not waited for to be asked for: the request may be lost as well.
+        self.requests.extend(self.adaptation.take_lost());
         for packet in arcly_core::rtp::rtcp::read(datagram) {
             match packet {
                 Ok(RtcpPacket::Nack(nack)) => self.note_missing(&nack),
@@ -185,7 +194,7 @@ impl Watching {
     }
 
     fn note_arrival(&mut self, report: &ReceiverReport, now: Instant) {
-        let elapsed = now.saturating_duration_since(self.start);
+        let elapsed = self.elapsed(now);
         for block in &report.blocks {
             let of_block = |track: &&mut OutgoingTrack| track.media().track.ssrc == block.ssrc;
             if let Some(track) = self.tracks.iter_mut().find(of_block) {
@@ -205,6 +214,11 @@ impl Watching {
     /// The round trip, as the viewer's reports tell it.
     pub(super) fn round_trip(&self) -> Option<Duration> {
         self.tracks.iter().find_map(OutgoingTrack::round_trip)
+    }
+
+    /// How much gets through, in bits a second, as far as that has been tried.
+    pub(super) fn bandwidth(&self) -> Option<u64> {
+        self.adaptation.bits_per_second()
     }
 
     /// Waits until the host ends it.
@@ -240,7 +254,12 @@ impl Watching {
         ports: &Ports,
         now: Instant,
     ) -> Result<(), &'static str> {
-        self.resend(transport, ports);
+        self.resend(transport, ports, now);
+        match self.adaptation.take_wish() {
+            Some(Wish::Keyframe) => self.play.handle().request_keyframe(),
+            Some(Wish::Probe(wanted)) => self.probe(wanted, transport, ports, now),
+            None => {}
+        }
         for _ in 0..MAX_FRAMES {
             if self
                 .catch_up
@@ -277,13 +296,27 @@ impl Watching {
         ports: &Ports,
         now: Instant,
     ) {
-        let mut tracks = self.tracks.iter_mut();
-        let track = tracks.find(|track| track.media().track.rtp.track == frame.track());
-        let (Some(track), Some(route)) = (track, transport.route()) else {
+        let elapsed = self.elapsed(now);
+        let of_video = |track: &&OutgoingTrack| track.media().track.rtp.kind == MediaKind::Video;
+        let video = self.tracks.iter().find(of_video);
+        let video = video.map(|track| track.media().track.rtp.track);
+        let is_past = self.catch_up.is_some();
+        let Some(route_track) = self.adaptation.route(frame, video, is_past, elapsed) else {
+            return;
+        };
+        let place = self
+            .tracks
+            .iter()
+            .position(|track| track.media().track.rtp.track == route_track);
+        let (Some(place), Some(route)) = (place, transport.route()) else {
+            return;
+        };
+        let Some(track) = self.tracks.get_mut(place) else {
             return;
         };
         let rendition = frame.first_header().timestamp;
-        let mut timestamp = rendition;
+        let clock = frame.clock();
+        let mut shown = frame.pts();
         // The wall clock at which it counts as sent: reports relate the two.
         let mut sent = frame.sent();
         if let Some(catch_up) = &mut self.catch_up {
@@ -291,31 +324,40 @@ impl Watching {
                 None => self.catch_up = None,
                 // Sound cannot be squeezed; it begins with the first of live.
                 Some(_) if frame.kind() != MediaKind::Video => return,
-                Some(shown) => {
-                    let clock = frame.clock();
-                    timestamp = clock.timestamp(frame.track(), frame.clock_rate(), shown);
+                Some(squeezed) => {
+                    shown = squeezed;
                     sent = sent.after(shown.since(frame.pts()).to_duration().unwrap_or_default());
-                    let cost = frame.interleaved().len() as u64 * 1_000_000 / CATCH_UP_RATE;
+                    let bits = frame.interleaved().len() as u64 * 8;
+                    let cost = bits * 1_000_000 / self.adaptation.catch_up_rate();
                     catch_up.paid_until =
                         catch_up.paid_until.max(now) + Duration::from_micros(cost);
                 }
             }
         }
+        let mut timestamp = clock.timestamp(route_track, frame.clock_rate(), shown);
+        if Some(route_track) == video {
+            timestamp = self.adaptation.timestamp(frame.track(), timestamp);
+        }
         self.out.clear();
-        let elapsed = now.saturating_duration_since(self.start);
         track.begin_frame(frame, elapsed);
+        let is_counted = track.media().transport_cc_extension.is_some();
         let first = self.transport_sequence;
         // Packets of a picture are equally long but for the last, and go out in one send.
         let (mut run, mut segment) = (0, 0);
         for (header, payload) in frame.as_payloads() {
             let at = timestamp.wrapping_add(header.timestamp.wrapping_sub(rendition));
             let start = self.out.len();
-            track.write(header, payload, at, self.transport_sequence, &mut self.out);
-            self.transport_sequence = self.transport_sequence.wrapping_add(1);
+            let number = self.transport_sequence;
+            let sequence = track.write(header, payload, at, number, &mut self.out);
             if transport.seal_rtp(&mut self.out, start).is_err() {
                 return;
             }
             let length = self.out.len() - start;
+            if is_counted {
+                self.transport_sequence = number.wrapping_add(1);
+                let purpose = media_purpose(place, sequence);
+                self.adaptation.on_sent(number, length, purpose, elapsed);
+            }
             let before = start - run;
             if before == 0 {
                 segment = length;
@@ -329,29 +371,74 @@ impl Watching {
         track.frame_sent(frame, sent, timestamp, first, elapsed);
     }
 
-    fn resend(&mut self, transport: &mut dyn PeerTransport, ports: &Ports) {
+    fn resend(&mut self, transport: &mut dyn PeerTransport, ports: &Ports, now: Instant) {
         let Some(route) = transport.route() else {
             return;
         };
-        for (track, sequence) in std::mem::take(&mut self.requests) {
-            let Some(track) = self.tracks.get_mut(track) else {
+        let (elapsed, round_trip) = (self.elapsed(now), self.round_trip());
+        for (place, sequence) in std::mem::take(&mut self.requests) {
+            let Some(track) = self.tracks.get_mut(place) else {
                 continue;
             };
-            for _ in 0..track.copies(sequence) {
+            let purpose = media_purpose(place, sequence);
+            let copies = track.copies(sequence);
+            // Requests and reports of one loss cross the packet that was sent again for the first of them.
+            if copies > 1 && self.adaptation.is_on_its_way(purpose, round_trip, elapsed) {
+                continue;
+            }
+            for _ in 0..copies {
                 self.out.clear();
-                let resent = track.resend(sequence, self.transport_sequence, &mut self.out);
-                match resent {
-                    None => break,
-                    // The same packet has the same number.
-                    Some(Resend::Same) => {}
-                    Some(Resend::Retransmission) => {
-                        self.transport_sequence = self.transport_sequence.wrapping_add(1);
-                    }
+                let number = self.transport_sequence;
+                let Some(resent) = track.resend(sequence, number, &mut self.out) else {
+                    break;
+                };
+                if transport.seal_rtp(&mut self.out, 0).is_err() {
+                    return;
                 }
-                if transport.seal_rtp(&mut self.out, 0).is_ok() {
-                    let _ = ports.send(route, self.out.len(), &self.out);
+                let _ = ports.send(route, self.out.len(), &self.out);
+                // The same packet has the same number.
+                let is_counted = track.media().transport_cc_extension.is_some();
+                if is_counted && resent == Resend::Retransmission {
+                    self.transport_sequence = number.wrapping_add(1);
+                    self.adaptation
+                        .on_sent(number, self.out.len(), purpose, elapsed);
                 }
             }
+        }
+    }
+
+    /// Sends a few packets of before once more, to see how fast they get through.
+    fn probe(
+        &mut self,
+        wanted: u64,
+        transport: &mut dyn PeerTransport,
+        ports: &Ports,
+        now: Instant,
+    ) {
+        let elapsed = self.elapsed(now);
+        let mut of_video = self.tracks.iter_mut();
+        let track = of_video.find(|track| {
+            let media = track.media();
+            media.track.rtp.kind == MediaKind::Video && media.transport_cc_extension.is_some()
+        });
+        let (Some(track), Some(route)) = (track, transport.route()) else {
+            return;
+        };
+        if !self.adaptation.begin_probe(wanted, elapsed) {
+            return;
+        }
+        for before in 0..PROBE_PACKETS {
+            self.out.clear();
+            let number = self.transport_sequence;
+            let is_there = track.probe(before, number, &mut self.out);
+            if !is_there || transport.seal_rtp(&mut self.out, 0).is_err() {
+                return;
+            }
+            let length = self.out.len();
+            let _ = ports.send(route, length, &self.out);
+            self.transport_sequence = number.wrapping_add(1);
+            self.adaptation
+                .on_sent(number, length, Purpose::Probe, elapsed);
         }
     }
 
@@ -380,4 +467,10 @@ impl Watching {
         }
         true
     }
+}
+
+/// A packet of the viewer's track at this place; a viewer has one track of each kind.
+const fn media_purpose(place: usize, sequence: u16) -> Purpose {
+    let track = place as u8;
+    Purpose::Media { track, sequence }
 }

@@ -20,6 +20,8 @@ pub(super) struct Headers {
     pub(super) transport_sequence: u16,
     /// What it says of how long it is to be held back, if anything.
     pub(super) playout_delay: Option<[u8; 3]>,
+    /// The viewer's number of the picture, where the payload has one.
+    pub(super) picture_id: Option<u16>,
 }
 
 /// The packets of a frame, which are shared with the rendition: a viewer costs a reference, not one for each packet.
@@ -35,6 +37,27 @@ struct Sent {
 impl Sent {
     const fn count(&self) -> usize {
         self.frame.packet_count() as usize
+    }
+
+    /// One of its packets, as the viewer has it.
+    fn packet(&self, place: usize) -> Option<(Headers, &[u8])> {
+        let (packet, payload) = self.frame.as_payloads().nth(place)?;
+        let since = packet
+            .timestamp
+            .wrapping_sub(self.frame.first_header().timestamp);
+        let first = self.first;
+        let header = RtpHeader {
+            marker: packet.marker,
+            sequence: first.header.sequence.wrapping_add(place as u16),
+            timestamp: first.header.timestamp.wrapping_add(since),
+            ..first.header
+        };
+        let headers = Headers {
+            header,
+            transport_sequence: first.transport_sequence.wrapping_add(place as u16),
+            ..first
+        };
+        Some((headers, payload))
     }
 
     /// Which of its packets has this sequence number, if any.
@@ -99,23 +122,20 @@ impl History {
             return None;
         }
         *resends += 1;
-        let (packet, payload) = sent.frame.as_payloads().nth(place)?;
-        let since = packet
-            .timestamp
-            .wrapping_sub(sent.frame.first_header().timestamp);
-        let first = sent.first;
-        let header = RtpHeader {
-            marker: packet.marker,
-            sequence,
-            timestamp: first.header.timestamp.wrapping_add(since),
-            ..first.header
-        };
-        let headers = Headers {
-            header,
-            transport_sequence: first.transport_sequence.wrapping_add(place as u16),
-            ..first
-        };
-        Some((headers, payload))
+        sent.packet(place)
+    }
+
+    /// The packet that was sent last but so many, as a probe: it does not count as sent again.
+    pub(super) fn recent(&self, before: usize) -> Option<(Headers, &[u8])> {
+        let mut left = before;
+        let mut newest_first = self.sent.iter().rev();
+        newest_first.find_map(|sent| match left.checked_sub(sent.count()) {
+            Some(further) => {
+                left = further;
+                None
+            }
+            None => sent.packet(sent.count() - 1 - left),
+        })
     }
 }
 
@@ -135,6 +155,7 @@ mod tests {
             },
             transport_sequence: sequence.wrapping_add(7),
             playout_delay: None,
+            picture_id: None,
         }
     }
 

@@ -1,14 +1,20 @@
 //! What stands between a stream and a peer's transport, sans-IO: packets made the peer's own on the way out, and made whole on the way in.
 
+mod adaptation;
 mod arrival;
+mod congestion;
 mod extensions;
 mod history;
+mod layers;
 mod nack;
 mod outgoing;
 mod playout;
 
+pub(crate) use adaptation::Adaptation;
 pub(crate) use arrival::ArrivalLog;
+pub(crate) use congestion::{BandwidthEstimate, Feedback, Purpose};
 pub(crate) use extensions::{ExtensionReader, ExtensionWriter};
+pub(crate) use layers::{LayerChooser, Wish, layer_track};
 pub(crate) use nack::NackGenerator;
 pub(crate) use outgoing::{OutgoingTrack, Resend};
 

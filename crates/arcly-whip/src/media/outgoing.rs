@@ -5,6 +5,7 @@ use super::history::{Headers, History};
 use super::playout::PlayoutDelay;
 use crate::sdp::{WatchedMedia, WatchedTrack};
 use crate::statistics::{RoundTrip, TrackCounters, TrackReport, ticks};
+use arcly_core::CodecId;
 use arcly_core::rtp::rtcp::{ReportBlock, SenderReport};
 use arcly_core::rtp::{NtpTime, RtpFrame, RtpHeader, RtpTrack, SenderStats};
 use bytes::{BufMut, BytesMut};
@@ -29,6 +30,8 @@ pub(crate) struct OutgoingTrack {
     playout: PlayoutDelay,
     /// What the packets of the frame that is being written say of it: all of them, so that these stay equally long.
     playout_told: Option<[u8; 3]>,
+    /// The number of the picture that is being written, where the payload has one.
+    picture_id: Option<u16>,
     stats: SenderStats,
     counters: TrackCounters,
     round_trip: RoundTrip,
@@ -44,6 +47,7 @@ impl OutgoingTrack {
             history: History::default(),
             playout: PlayoutDelay::default(),
             playout_told: None,
+            picture_id: None,
             stats: SenderStats::new(),
             counters: TrackCounters::default(),
             round_trip: RoundTrip::default(),
@@ -113,6 +117,7 @@ impl OutgoingTrack {
                 header: self.header(frame.first_header().marker, first, timestamp),
                 transport_sequence,
                 playout_delay: self.playout_told,
+                picture_id: self.picture_id,
             };
             self.history.push(frame, first);
         }
@@ -138,13 +143,19 @@ impl OutgoingTrack {
 
     /// A frame is written next.
     pub(crate) fn begin_frame(&mut self, frame: &RtpFrame, now: Duration) {
+        if picture_id_place(self.media.track.rtp.codec).is_some() {
+            // 15 bits, from 0 on.
+            let next = |id: u16| id.wrapping_add(1) & 0x7fff;
+            self.picture_id = Some(self.picture_id.map_or(0, next));
+        }
         let round_trip = self.round_trip.get();
         self.playout_told = self
             .playout
             .on_picture(frame.packet_count(), round_trip, now);
     }
 
-    /// Appends the packet as the viewer gets it, not encrypted yet. `timestamp` is the viewer's, `transport_sequence` counts all its packets.
+    /// Appends the packet as the viewer gets it, not encrypted yet, and returns its sequence number. `timestamp` is the viewer's, `transport_sequence`
+    /// counts all its packets.
     pub(crate) fn write(
         &mut self,
         rendition: RtpHeader,
@@ -152,14 +163,16 @@ impl OutgoingTrack {
         timestamp: u32,
         transport_sequence: u16,
         out: &mut BytesMut,
-    ) {
+    ) -> u16 {
         let headers = Headers {
             header: self.header(rendition.marker, self.sequence, timestamp),
             transport_sequence,
             playout_delay: self.playout_told,
+            picture_id: self.picture_id,
         };
         self.sequence = self.sequence.wrapping_add(1);
         put(&self.media, headers, None, payload, out);
+        headers.header.sequence
     }
 
     /// How often a packet that the viewer misses is to be [sent again](Self::resend) now: where an earlier retransmission was lost as well, the player
@@ -188,20 +201,73 @@ impl OutgoingTrack {
             put(&self.media, sent, None, payload, out);
             return Some(Resend::Same);
         };
-        let header = RtpHeader {
-            payload_type,
-            sequence: self.retransmission_sequence,
-            ssrc: self.media.track.retransmission_ssrc,
-            ..sent.header
+        let again = Headers {
+            header: retransmission(
+                &self.media,
+                self.retransmission_sequence,
+                payload_type,
+                sent,
+            ),
+            transport_sequence,
+            ..sent
         };
         self.retransmission_sequence = self.retransmission_sequence.wrapping_add(1);
+        put(&self.media, again, Some(sent.header.sequence), payload, out);
+        Some(Resend::Retransmission)
+    }
+
+    /// Appends the packet that was sent last but so many, as a retransmission that nobody asked for: it tells how much gets through. `false` where
+    /// there is none, or no stream for retransmissions.
+    pub(crate) fn probe(
+        &mut self,
+        before: usize,
+        transport_sequence: u16,
+        out: &mut BytesMut,
+    ) -> bool {
+        let (Some((sent, payload)), Some(payload_type)) =
+            (self.history.recent(before), self.media.retransmission)
+        else {
+            return false;
+        };
         let again = Headers {
-            header,
+            header: retransmission(
+                &self.media,
+                self.retransmission_sequence,
+                payload_type,
+                sent,
+            ),
             transport_sequence,
             ..sent
         };
         put(&self.media, again, Some(sent.header.sequence), payload, out);
-        Some(Resend::Retransmission)
+        self.retransmission_sequence = self.retransmission_sequence.wrapping_add(1);
+        true
+    }
+}
+
+/// The header of the packet that carries another one again (RFC 4588 4).
+const fn retransmission(
+    media: &WatchedMedia,
+    sequence: u16,
+    payload_type: u8,
+    sent: Headers,
+) -> RtpHeader {
+    RtpHeader {
+        payload_type,
+        sequence,
+        ssrc: media.track.retransmission_ssrc,
+        ..sent.header
+    }
+}
+
+/// Where payloads have the number of the picture, of 15 bits: the rendition's numbers are each layer's own, a viewer's go on from one to the other.
+const fn picture_id_place(codec: CodecId) -> Option<usize> {
+    match codec {
+        // Behind the first byte and the extension's flags (RFC 7741 4.2).
+        CodecId::Vp8 => Some(2),
+        // Behind the first byte (RFC 9628 4.2).
+        CodecId::Vp9 => Some(1),
+        _ => None,
     }
 }
 
@@ -228,7 +294,13 @@ fn put(
     if let Some(original) = original {
         out.put_u16(original);
     }
+    let start = out.len();
     out.put_slice(payload);
+    if let (Some(id), Some(place)) = (headers.picture_id, picture_id_place(media.track.rtp.codec))
+        && let Some(bytes) = out.get_mut(start + place..start + place + 2)
+    {
+        bytes.copy_from_slice(&(0x8000 | id).to_be_bytes());
+    }
 }
 
 #[cfg(test)]
@@ -238,7 +310,7 @@ mod tests {
     use crate::media::tests::rendition;
     use arcly_core::rtp::RtpPacket;
     use arcly_core::rtp::payload::PayloadFormat;
-    use arcly_core::{CodecId, MediaKind, TrackId};
+    use arcly_core::{MediaKind, TrackId};
 
     fn track(retransmission: Option<u8>) -> OutgoingTrack {
         let rtp = RtpTrack::with_format(
@@ -286,7 +358,7 @@ mod tests {
         let frames = rendition(&[100, 100, 100]).await;
         let mut track = track(None);
         // The second one is skipped.
-        for (frame, expected) in [(&frames[0], 65_535), (&frames[2], 0)] {
+        for (frame, expected, picture) in [(&frames[0], 65_535, 0), (&frames[2], 0, 1)] {
             let [packet] = &send(&mut track, frame)[..] else {
                 panic!("one packet");
             };
@@ -295,7 +367,14 @@ mod tests {
             assert_eq!(packet.header.payload_type, 120);
             assert_eq!(packet.header.timestamp, 77);
             assert!(packet.header.marker);
-            assert_eq!(packet.payload, frame.as_payloads().next().unwrap().1);
+            let (_, payload) = frame.as_payloads().next().unwrap();
+            assert_eq!(packet.payload[..2], payload[..2]);
+            assert_eq!(
+                packet.payload[2..4],
+                [0x80, picture],
+                "and numbers of pictures"
+            );
+            assert_eq!(packet.payload[4..], payload[4..]);
             let extensions = ExtensionReader::new(packet.extension.as_ref());
             assert_eq!(extensions.text(Some(4)), Some("0"));
             assert_eq!(extensions.get(Some(3)), Some(&500_u16.to_be_bytes()[..]));
@@ -338,6 +417,12 @@ mod tests {
         assert_eq!(packet.header.timestamp, 77);
         assert_eq!(packet.payload[..2], [0, 0]);
         assert_eq!(packet.payload[2..], sent[1].payload);
+        // The newest but one is the same packet; as a probe it does not count.
+        out.clear();
+        assert!(track.probe(1, 3, &mut out));
+        assert_eq!(read(&mut out).payload, packet.payload);
+        assert_eq!(track.copies(0), 2);
+        assert!(!track.probe(3, 4, &mut out), "there were three packets");
         let extensions = ExtensionReader::new(packet.extension.as_ref());
         assert_eq!(extensions.get(Some(3)), Some(&[0, 2][..]));
     }

@@ -28,6 +28,17 @@ pub(crate) struct Peer {
     transport: RtcTransport,
     socket: UdpSocket,
     server: SocketAddr,
+    arrivals: Arrivals,
+}
+
+/// What has come, for transport-wide feedback to be told of it.
+#[derive(Default)]
+struct Arrivals {
+    start: Option<Instant>,
+    /// Transport-wide numbers and arrival times in quarters of a millisecond.
+    packets: Vec<(u16, i64)>,
+    next: Option<u16>,
+    told: i64,
 }
 
 /// What has come.
@@ -72,6 +83,10 @@ pub(crate) fn any_offer(direction: &str) -> String {
 impl Peer {
     /// Offers, and takes the answer; connects by what [`next`](Self::next) does.
     pub(crate) async fn open(server: &Server, resource: WhipResource) -> Self {
+        Self::open_by(server, resource, None).await
+    }
+
+    async fn open_by(server: &Server, resource: WhipResource, proxy: Option<SocketAddr>) -> Self {
         let direction = match resource {
             WhipResource::Publish(_) => "sendonly",
             _ => "recvonly",
@@ -96,7 +111,18 @@ impl Peer {
             peer_is_passive: true,
         };
         let mut transport = RtcTransport::new(now(), config).expect("a transport");
-        for candidate in &said.candidates {
+        let by_proxy = proxy.map(|proxy| {
+            format!(
+                "candidate:1 1 udp 2130706431 {} {} typ host",
+                proxy.ip(),
+                proxy.port()
+            )
+        });
+        let candidates = match by_proxy {
+            Some(candidate) => vec![candidate],
+            None => said.candidates,
+        };
+        for candidate in &candidates {
             // Those of TCP are of no use here.
             let _ = transport.add_remote_candidate(candidate);
         }
@@ -107,7 +133,21 @@ impl Peer {
             transport,
             socket,
             server: server.media_address(),
+            arrivals: Arrivals::default(),
         }
+    }
+
+    /// As [`connect`](Self::connect), where the only way to the server is by a proxy.
+    pub(crate) async fn connect_by(
+        server: &Server,
+        resource: WhipResource,
+        proxy: SocketAddr,
+    ) -> Self {
+        let mut peer = Self::open_by(server, resource, Some(proxy)).await;
+        peer.server = proxy;
+        peer.find(|input| matches!(input, Input::Connected).then_some(()))
+            .await;
+        peer
     }
 
     /// As [`open`](Self::open), and connected.
@@ -176,6 +216,24 @@ impl Peer {
                 } => self.transport.handle_timeout(now()),
             }
         }
+    }
+
+    /// As [`next`](Self::next), and tells the server every 50 ms how its packets arrive (draft-holmer-rmcat-transport-wide-cc-extensions-01).
+    pub(crate) async fn next_with_feedback(&mut self) -> Input {
+        let input = self.next().await;
+        if let Input::Rtp(packet) = &input {
+            let start = *self.arrivals.start.get_or_insert_with(now);
+            let at = now().duration_since(start).as_micros() as i64 / 250;
+            if let Some(number) = transport_number(packet) {
+                self.arrivals.packets.push((number, at));
+            }
+            if at - self.arrivals.told >= 200 {
+                self.arrivals.told = at;
+                let feedback = self.arrivals.feedback();
+                self.send_rtcp(&feedback).await;
+            }
+        }
+        input
     }
 
     /// The first of what comes that is what is looked for.
@@ -267,4 +325,63 @@ pub(crate) fn vp8_frame(is_keyframe: bool, content: u8) -> Bytes {
     }
     frame.extend_from_slice(&[content; 40]);
     frame.into()
+}
+
+/// The transport-wide number, where a packet has one: in one-byte header extensions (RFC 8285 4.2).
+fn transport_number(packet: &RtpPacket) -> Option<u16> {
+    let (_, data) = packet.extension.as_ref()?;
+    let mut rest = &data[..];
+    while let [head, after @ ..] = rest {
+        if *head == 0 {
+            rest = after;
+            continue;
+        }
+        let length = usize::from(head & 15) + 1;
+        if head >> 4 == TRANSPORT_CC {
+            return Some(u16::from_be_bytes([after[0], after[1]]));
+        }
+        rest = &after[length..];
+    }
+    None
+}
+
+impl Arrivals {
+    /// What has come since the last one, with two bytes for each packet.
+    fn feedback(&mut self) -> Vec<u8> {
+        let first = self.next.unwrap_or(self.packets[0].0);
+        let place = |number: u16| i32::from(number.wrapping_sub(first) as i16);
+        self.packets.retain(|(number, _)| place(*number) >= 0);
+        self.packets.sort_by_key(|(number, _)| place(*number));
+        let Some((last, _)) = self.packets.last() else {
+            return vec![0x80, 201, 0, 1, 0, 0, 0, 1];
+        };
+        let count = place(*last) as usize + 1;
+        self.next = Some(last.wrapping_add(1));
+        let mut symbols = vec![0_u16; count];
+        let mut deltas = Vec::new();
+        let reference = self.packets[0].1 / 256;
+        let mut before = reference * 256;
+        for (number, at) in self.packets.drain(..) {
+            symbols[place(number) as usize] = 2;
+            deltas.extend_from_slice(&((at - before) as i16).to_be_bytes());
+            before = at;
+        }
+        let mut body = vec![0, 0, 0, 1, 0, 0, 0, 2];
+        body.extend_from_slice(&first.to_be_bytes());
+        body.extend_from_slice(&(count as u16).to_be_bytes());
+        body.extend_from_slice(&((reference as u32) << 8).to_be_bytes());
+        for chunk in symbols.chunks(7) {
+            let shifted = chunk.iter().zip((0..14).step_by(2).rev());
+            let bits = shifted.fold(0xc000_u16, |bits, (symbol, shift)| bits | symbol << shift);
+            body.extend_from_slice(&bits.to_be_bytes());
+        }
+        body.extend_from_slice(&deltas);
+        while body.len() % 4 != 0 {
+            body.push(0);
+        }
+        let mut packet = vec![0x8f, 205];
+        packet.extend_from_slice(&((body.len() / 4) as u16).to_be_bytes());
+        packet.extend_from_slice(&body);
+        packet
+    }
 }
