@@ -4,7 +4,6 @@ use crate::config::{Config, Listen};
 use crate::welcome::Bound;
 use arcly_stream::net::tls::TlsConfig;
 use arcly_stream::prelude::*;
-use arcly_stream::protocol::srt::proto::crypto::Passphrase;
 use arcly_stream::protocol::{rtmp, rtsp, srt, whip};
 use std::error::Error;
 use std::net::SocketAddr;
@@ -163,9 +162,7 @@ fn srt_config(config: &Config) -> Result<srt::Config, Box<dyn Error>> {
     srt.play_wait = config.play_wait.0.min(SRT_CALLERS_WAIT);
     srt.audio_flush_window = config.rtmp.audio_flush_window.0;
     srt.skip_after = config.rtmp.skip_after.0;
-    if let Some(secret) = &config.srt_passphrase {
-        srt.passphrases = srt::Passphrases::all(Passphrase::new(&secret.0)?);
-    }
+    srt.passphrases = config.srt.passphrases(config.srt_passphrase.as_ref())?;
     Ok(srt)
 }
 

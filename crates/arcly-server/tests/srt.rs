@@ -88,3 +88,70 @@ fn streams_are_pushed_to_and_pulled_from_another_server() {
     let relays = near.json("/api/v1/relays").to_string();
     assert!(!relays.contains(PASSPHRASE), "{relays}");
 }
+
+/// Publishes a second of a test picture; whether the server takes it.
+fn publishes(port: u16, stream: &str, passphrase: &str) -> bool {
+    let passphrase = match passphrase {
+        "" => String::new(),
+        secret => format!("&passphrase={secret}"),
+    };
+    let url = format!("srt://127.0.0.1:{port}?streamid=publish:{stream}&mode=caller{passphrase}");
+    let picture = [
+        "-f",
+        "lavfi",
+        "-i",
+        "testsrc2=size=160x120:rate=30",
+        "-t",
+        "1",
+    ];
+    tool("ffmpeg")
+        .args(["-v", "quiet", "-nostdin", "-re"])
+        .args(picture)
+        .args("-c:v libx264 -preset ultrafast -pix_fmt yuv420p -f mpegts".split(' '))
+        .arg(url)
+        .status()
+        .expect("ffmpeg starts")
+        .success()
+}
+
+#[test]
+fn each_stream_has_the_passphrase_that_the_file_gives_it() {
+    const OF_CAM: &str = "only-the-camera-knows";
+    let (_folder, settings) = support::settings(&format!(
+        "app = ['live', 'other']\nsrt_passphrase = '{PASSPHRASE}'\n\
+         [[srt.passphrase]]\nstream = 'live/cam'\npassphrase = '{OF_CAM}'\n\
+         [[srt.passphrase]]\nstream = 'live/*'\npassphrase = ''\n"
+    ));
+    let mut server = Server::start(&["--config", &settings]);
+    let port = server.listening("srt").port();
+    for (stream, passphrase, code) in [
+        ("live/cam", OF_CAM, None),
+        ("live/cam", PASSPHRASE, Some("(10)")),
+        // In the clear to what is encrypted, and the reverse.
+        ("live/cam", "", Some("(11)")),
+        ("live/open", "", None),
+        ("live/open", PASSPHRASE, Some("(11)")),
+        ("other/cam", PASSPHRASE, None),
+        ("other/cam", "", Some("(11)")),
+    ] {
+        assert_eq!(
+            publishes(port, stream, passphrase),
+            code.is_none(),
+            "{stream}, {passphrase}"
+        );
+        match code {
+            Some(code) => server.next_line(&["refused", code]),
+            None => server.next_line(&[&format!("{stream}: published by")]),
+        }
+    }
+    let shown = tool(env!("CARGO_BIN_EXE_arcly"))
+        .args(["--config", &settings, "--check-config"])
+        .output()
+        .expect("arcly starts");
+    let shown = [shown.stdout, shown.stderr].concat();
+    let shown = String::from_utf8_lossy(&shown);
+    assert!(
+        !shown.contains(OF_CAM) && !shown.contains(PASSPHRASE),
+        "{shown}"
+    );
+}

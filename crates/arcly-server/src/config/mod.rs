@@ -244,7 +244,7 @@ impl Config {
             return Err(ConfigError("rtsp_media: an even port".into()));
         }
         self.rtmp.validate()?;
-        self.srt.validate(self.srt_passphrase.as_ref())?;
+        self.srt.validate(self.srt_passphrase.as_ref(), &self.app)?;
         self.hls.validate()?;
         for (nth, group) in self.group.iter().enumerate() {
             group.validate(&self.app, self.group.get(..nth).unwrap_or_default())?;
