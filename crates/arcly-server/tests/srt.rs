@@ -2,8 +2,9 @@
 
 mod support;
 
+use arcly_testkit::{LinkConfig, UdpProxy};
 use std::time::{Duration, Instant};
-use support::{Server, run, tool};
+use support::{Process, Server, run, tool};
 
 const PASSPHRASE: &str = "correct-horse-battery";
 
@@ -87,6 +88,112 @@ fn streams_are_pushed_to_and_pulled_from_another_server() {
         .args(["-t", "1", "-c", "copy", "-f", "null", "-"]));
     let relays = near.json("/api/v1/relays").to_string();
     assert!(!relays.contains(PASSPHRASE), "{relays}");
+}
+
+#[test]
+fn the_api_and_the_metrics_tell_what_the_network_does() {
+    let mut server = Server::start(&[]);
+    let address = server.listening("srt");
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    // 40 ms there and back; one in twenty is lost, either way.
+    let link = LinkConfig {
+        delay: Duration::from_millis(20),
+        loss_per_million: 50_000,
+        ..LinkConfig::default()
+    };
+    let proxy = |seed| {
+        let proxy = UdpProxy::start(address, link, link, seed);
+        runtime.block_on(proxy).expect("a proxy")
+    };
+    let (publishing, playing) = (proxy(1), proxy(7));
+    let url = |proxy: &UdpProxy, id: &str| {
+        // ffmpeg counts in microseconds.
+        let address = proxy.address();
+        format!("srt://{address}?streamid={id}&mode=caller&latency=400000&linger=0")
+    };
+    let picture = ["-re", "-f", "lavfi", "-i", "testsrc2=size=640x360:rate=30"];
+    let coding = "-c:v libx264 -preset ultrafast -b:v 4M -g 30 -pix_fmt yuv420p -f mpegts";
+    let mut publisher = tool("ffmpeg");
+    publisher
+        .args(["-v", "error", "-nostdin"])
+        .args(picture)
+        .args(coding.split(' '));
+    let _publisher = Process::spawn(publisher.arg(url(&publishing, "publish:live/cam")));
+    server.wait_live("live/cam");
+    let mut player = tool("ffmpeg");
+    player.args([
+        "-v",
+        "error",
+        "-nostdin",
+        "-i",
+        &url(&playing, "read:live/cam"),
+    ]);
+    let _player = Process::spawn(player.args(["-c", "copy", "-f", "null", "-"]));
+
+    let of = |server: &Server, mode: &str| {
+        let connections = server.json("/api/v1/srt")["connections"].clone();
+        let all = connections.as_array().expect("a list");
+        all.iter().find(|it| it["mode"] == mode).cloned()
+    };
+    let count = |value: &serde_json::Value| value.as_u64().expect("a number");
+    let deadline = now() + support::PATIENCE;
+    // Until there is enough to judge by.
+    let (published, played) = loop {
+        assert!(now() < deadline, "both are connected and go on");
+        let both = (of(&server, "publish"), of(&server, "play"));
+        if let (Some(published), Some(played)) = both
+            && count(&published["received"]["packets"]) > 2_000
+            && count(&played["sent"]["packets"]) > 2_000
+        {
+            break (published, played);
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    };
+    for connection in [&published, &played] {
+        let rtt = connection["rtt_ms"].as_f64().expect("a number");
+        assert!((38.0..80.0).contains(&rtt), "{rtt} ms");
+    }
+    // A twentieth, give or take.
+    let is_a_twentieth = |part: u64, of: u64| part * 100 > of * 3 && part * 100 < of * 8;
+    let received = &published["received"];
+    assert_eq!(received["latency_ms"], 400.0);
+    assert!(is_a_twentieth(
+        count(&received["missing_packets"]),
+        count(&received["packets"])
+    ));
+    let waiting = count(&received["missing_packets"]) - count(&received["recovered_packets"]);
+    assert!(waiting < 100, "{waiting}");
+    assert_eq!(received["dropped_packets"], 0);
+    assert!(count(&received["bitrate"]) > 1_000_000);
+    assert!(count(&received["buffered_packets"]) > 50);
+    let sent = &played["sent"];
+    // Some are sent again before it can be known that they have to be.
+    let (again, all) = (
+        count(&sent["retransmitted_packets"]),
+        count(&sent["packets"]),
+    );
+    assert!(
+        again * 100 > all * 3 && again * 100 < all * 20,
+        "{again} of {all}"
+    );
+    assert!(count(&sent["lost_packets"]) >= count(&sent["retransmitted_packets"]) / 2);
+    assert!(count(&sent["bitrate"]) > 1_000_000);
+    let metrics = server.get("/metrics").text();
+    let metric = |name: &str| -> f64 {
+        let line = metrics.lines().find_map(|line| line.strip_prefix(name));
+        line.and_then(|value| value.trim().parse().ok())
+            .expect(name)
+    };
+    assert!(metric("arcly_srt_missing_packets ") >= count(&received["missing_packets"]) as f64);
+    assert!(
+        metric("arcly_srt_retransmitted_packets ") >= count(&sent["retransmitted_packets"]) as f64
+    );
+    assert!(metric("arcly_srt_rtt_max_seconds ") > 0.038);
+    assert!(metric("arcly_srt_buffered_bytes ") > 50_000.0);
 }
 
 /// Publishes a second of a test picture; whether the server takes it.

@@ -51,9 +51,13 @@ struct Sent {
     dropped_packets: u64,
     buffered_packets: u64,
     buffered_bytes: u64,
+    /// How long the oldest of these has been waiting.
+    buffered_ms: f64,
     in_flight_packets: u64,
     /// Bits a second; none until it is known.
     bitrate: Option<u64>,
+    /// What the peer says that the link could carry, in packets a second; 0 where it does not know.
+    link_packets_per_second: u32,
 }
 
 #[derive(Serialize)]
@@ -68,6 +72,8 @@ struct Received {
     undecrypted_packets: u64,
     buffered_packets: u64,
     buffered_bytes: u64,
+    /// From the first of these to the last.
+    buffered_ms: f64,
     /// Bits a second.
     bitrate: u64,
     /// What the link could carry, in packets a second; 0 until it is known.
@@ -105,8 +111,10 @@ impl Connection {
                 dropped_packets: sent.dropped,
                 buffered_packets: sent.buffered,
                 buffered_bytes: sent.buffered_bytes,
+                buffered_ms: milliseconds(sent.buffered_for),
                 in_flight_packets: sent.in_flight,
                 bitrate: sent.rate.map(|bytes| bytes * 8),
+                link_packets_per_second: sent.link_packets_per_second,
             },
             received: Received {
                 latency_ms: milliseconds(report.receive_latency),
@@ -118,6 +126,7 @@ impl Connection {
                 undecrypted_packets: received.undecrypted,
                 buffered_packets: received.buffered,
                 buffered_bytes: received.buffered_bytes,
+                buffered_ms: milliseconds(received.buffered_for),
                 bitrate: u64::from(received.bytes_per_second) * 8,
                 link_packets_per_second: received.link_packets_per_second,
             },

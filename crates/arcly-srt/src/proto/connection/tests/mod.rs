@@ -5,6 +5,7 @@ mod encrypted;
 mod hostile;
 mod loss;
 mod pacing;
+mod statistics;
 mod wraps;
 
 use super::{Closed, Connection, Data, Event, Options};
