@@ -137,32 +137,38 @@ impl TsUdpInput {
         let mut publication: Option<PublishSession> = None;
         let mut frames = Vec::new();
         loop {
-            tokio::select! {
+            let came = tokio::select! {
                 reason = ended(publication.as_ref()) => {
                     return End::Failed(format!("the local stream was ended: {reason}"));
                 }
-                () = sleep_until(receiver.next_timeout()) => {
-                    let received = receiver.handle_timeout(now(), &mut frames);
-                    self.note(&received);
-                    if received == Received::Silent {
-                        // Dropped, not finished: the source may come back within the grace period.
-                        self.publish(&mut publication, &mut frames, None, ctx, live).await.ok();
-                        publication = None;
-                        self.supervisor.set(RelayStatus::Connecting { failures: 0 });
-                        continue;
-                    }
-                }
-                came = port.recv(&mut batch) => {
-                    if let Err(error) = came {
-                        return End::Failed(format!("receiving failed: {error}"));
-                    }
-                    let now = now();
+                () = sleep_until(receiver.next_timeout()) => Ok(false),
+                came = port.recv(&mut batch) => came.map(|()| true),
+            };
+            let now = now();
+            // Before what came, which may be the next source's.
+            let received = receiver.handle_timeout(now, &mut frames);
+            self.note(&received);
+            if received == Received::Silent {
+                // Dropped, not finished: the source may come back within the grace period.
+                self.publish(&mut publication, &mut frames, None, ctx, live)
+                    .await
+                    .ok();
+                frames.clear();
+                publication = None;
+                self.supervisor
+                    .set(RelayStatus::Connecting { failures: 0 });
+            }
+            match came {
+                Ok(false) => {}
+                Ok(true) => {
                     for datagram in batch.datagrams() {
                         self.supervisor.traffic().add_received(datagram.data.len());
-                        let received = receiver.receive(datagram.from, datagram.data, now, &mut frames);
+                        let received =
+                            receiver.receive(datagram.from, datagram.data, now, &mut frames);
                         self.note(&received);
                     }
                 }
+                Err(error) => return End::Failed(format!("receiving failed: {error}")),
             }
             *self.counters.lock().unwrap_or_else(PoisonError::into_inner) = receiver.counters();
             let source = receiver.source();

@@ -119,10 +119,12 @@ impl Receiver {
             let since = now.saturating_duration_since(self.epoch);
             match RtpPacket::parse(datagram) {
                 Ok(packet) => {
+                    let mut ready = Vec::new();
                     if source.ssrc.replace(packet.header.ssrc) != Some(packet.header.ssrc) {
+                        // What was held of the one before comes first.
+                        source.reorder.flush(|item| ready.push(item));
                         source.reorder = ReorderBuffer::new(self.limits.reorder);
                     }
-                    let mut ready = Vec::new();
                     source.reorder.push(packet, since, |item| ready.push(item));
                     read_all(ready, &mut *source.demuxer, &mut self.counters, frames)
                 }
@@ -272,8 +274,8 @@ mod tests {
         // Another SSRC starts anew: nothing of it is late or lost.
         receive(700, 2, 60);
         receive(703, 2, 61);
-        // It is settled which packet was the first one, and then that two are missing behind it.
-        for (ms, lost) in [(160, 0), (161, 2)] {
+        // Number 1 of the first SSRC is missing; it is settled which packet of the second was the first one, and then that two are missing behind it.
+        for (ms, lost) in [(160, 1), (161, 3)] {
             let due = receiver.next_timeout().unwrap();
             assert_eq!(due, start + Duration::from_millis(ms));
             receiver.handle_timeout(due, &mut frames);
