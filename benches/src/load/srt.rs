@@ -25,11 +25,27 @@ const GOP: i64 = 60;
 const KEYFRAME_BYTES: usize = 80_000;
 const PICTURE_BYTES: usize = 14_500;
 
+/// Frames of sound at 48 kHz; with these, 128 kbit/s.
+const SAMPLE_RATE: i64 = 48_000;
+const SOUND_SAMPLES: i64 = 1_024;
+const SOUND_BYTES: usize = 341;
+
 const AVCC: &[u8] = b"\x01\x64\x00\x0a\xff\xe1\x00\x18\x67\x64\x00\x0a\xac\xd9\x42\x8d\xb0\x11\x00\x00\x03\x00\x01\x00\
         \x00\x03\x00\x32\x0f\x14\x29\x96\x01\x00\x06\x68\xeb\xe3\xcb\x22\xc0\xfd\xf8\xf8\x00";
 
 fn now() -> Instant {
     Instant::now()
+}
+
+/// What players got.
+#[derive(Debug, Default)]
+pub struct Played {
+    /// Payload bytes.
+    pub bytes: AtomicU64,
+    /// Packets.
+    pub packets: AtomicU64,
+    /// Packets that did not come.
+    pub lost: AtomicU64,
 }
 
 /// One caller.
@@ -95,13 +111,13 @@ impl Peer {
         }
     }
 
-    /// Plays until the connection ends, counting payload bytes and packets that did not come.
+    /// Plays until the connection ends, counting what comes.
     ///
     /// # Errors
     /// What the socket reports.
-    pub async fn play(mut self, bytes: &AtomicU64, lost: &AtomicU64) -> io::Result<()> {
+    pub async fn play(mut self, played: &Played) -> io::Result<()> {
         loop {
-            if self.turn(None, bytes, lost).await? {
+            if self.turn(None, played).await? {
                 return Ok(());
             }
         }
@@ -112,12 +128,12 @@ impl Peer {
     /// # Errors
     /// What the socket reports.
     pub async fn publish(mut self) -> io::Result<()> {
-        let (ignored, start) = (AtomicU64::new(0), now());
+        let (ignored, start) = (Played::default(), now());
         let mut stream = Stream::default();
         for picture in 0.. {
             let due = start + Duration::from_secs(1) * picture / PICTURES_PER_SECOND as u32;
             while now() < due {
-                if self.turn(Some(due), &ignored, &ignored).await? {
+                if self.turn(Some(due), &ignored).await? {
                     return Ok(());
                 }
             }
@@ -131,20 +147,17 @@ impl Peer {
     }
 
     /// Does what is due and waits for what comes; whether the connection has ended.
-    async fn turn(
-        &mut self,
-        deadline: Option<Instant>,
-        bytes: &AtomicU64,
-        lost: &AtomicU64,
-    ) -> io::Result<bool> {
+    async fn turn(&mut self, deadline: Option<Instant>, played: &Played) -> io::Result<bool> {
         self.connection.handle_timeout(now());
         while let Some(event) = self.connection.poll_event(now()) {
             match event {
                 Event::Data(data) => {
-                    bytes.fetch_add(data.payload.len() as u64, Ordering::Relaxed);
+                    let bytes = data.payload.len() as u64;
+                    played.bytes.fetch_add(bytes, Ordering::Relaxed);
+                    played.packets.fetch_add(1, Ordering::Relaxed);
                 }
                 Event::Lost { packets } => {
-                    lost.fetch_add(packets, Ordering::Relaxed);
+                    played.lost.fetch_add(packets, Ordering::Relaxed);
                 }
                 Event::Closed(_) => return Ok(true),
                 _ => {}
@@ -171,11 +184,13 @@ impl Peer {
     }
 }
 
-/// 720p30 video alone, 4 Mbit/s, in payloads of MPEG-TS.
+/// 720p30 of 4 Mbit/s and AAC of 128 kbit/s, in payloads of MPEG-TS.
 #[derive(Default)]
 struct Stream {
     muxer: TsMuxer,
     waiting: BytesMut,
+    /// Frames of sound that were sent.
+    sounds: i64,
 }
 
 impl Stream {
@@ -200,6 +215,16 @@ impl Stream {
         } else {
             PICTURE_BYTES
         };
+        if self.sounds == 0 {
+            let config = Bytes::from_static(&[0x11, 0x90]);
+            write(&MediaFrame::new_audio(0, config, CodecId::Aac).into_config());
+        }
+        while self.sounds * SOUND_SAMPLES * 1_000 / SAMPLE_RATE <= milliseconds {
+            let at = self.sounds * SOUND_SAMPLES * 1_000 / SAMPLE_RATE;
+            let sound = Bytes::from(vec![0x21; SOUND_BYTES]);
+            write(&MediaFrame::new_audio(at, sound, CodecId::Aac));
+            self.sounds += 1;
+        }
         let mut unit = vec![0xab; bytes];
         let length = u32::try_from(bytes - 4).unwrap_or(0);
         unit[..4].copy_from_slice(&length.to_be_bytes());
