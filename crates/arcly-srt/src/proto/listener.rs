@@ -4,47 +4,24 @@
 //! many bytes as it has, and forgotten. Then it is one of a limited number that are *pending*, until its owner has decided; a refusal
 //! is remembered for a second, so that a caller costs no more than one decision a second for each pending place it may have.
 
-use super::crypto::{self, Passphrase};
+mod limits;
+mod request;
+
+pub use limits::ListenerLimits;
+pub use request::{Admission, Path, PeerSocket, Request};
+
+use super::crypto;
 use super::handshake::{
-    Cookies, Extensions, Handshake, Negotiated, Options, RejectReason, Responder, Stage, datagram,
-    rejection, respond, unreadable,
+    Cookies, Extensions, Handshake, Negotiated, Options, RejectReason, Stage, datagram, rejection,
+    unreadable,
 };
 use super::packet::{Control, Datagram, Packet, SocketId, destination_of};
 use super::time::PacketTime;
 use crate::Result;
 use bytes::Bytes;
 use std::collections::{HashMap, VecDeque};
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::{Duration, Instant};
-
-/// What a listener lets callers take. Each limit is on by default.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ListenerLimits {
-    /// Connections at a time. Default 1 024. Cost: what each connection may buffer.
-    pub connections: usize,
-    /// Connections at a time from one IPv4 address, or IPv6 /64. Default 256.
-    pub connections_per_ip: usize,
-    /// Callers that wait for a decision, or were refused in the last second. Default 256. Cost: about 1 KiB each, and, where
-    /// streams have a passphrase, a millisecond of processor time a second each.
-    pub pending: usize,
-    /// The same from one IPv4 address, or IPv6 /64. Default 32.
-    pub pending_per_ip: usize,
-    /// How long a decision may take. Default 10 s: longer than any caller waits.
-    pub decision_timeout: Duration,
-}
-
-impl Default for ListenerLimits {
-    fn default() -> Self {
-        Self {
-            connections: 1024,
-            connections_per_ip: 256,
-            pending: 256,
-            pending_per_ip: 32,
-            decision_timeout: Duration::from_secs(10),
-        }
-    }
-}
 
 /// How long a refusal is remembered.
 const REFUSAL_TIME: Duration = Duration::from_secs(1);
@@ -54,78 +31,6 @@ const MAX_OUTGOING: usize = 1024;
 const MAX_REFUSED: usize = 64;
 /// Socket ids have 30 bits: libsrt marks groups with the next one.
 const SOCKET_ID_BITS: u32 = 0x3fff_ffff;
-
-/// A socket of a peer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[expect(clippy::exhaustive_structs, reason = "address and id, that is all")]
-pub struct PeerSocket {
-    /// Its address.
-    pub address: SocketAddr,
-    /// Its id there.
-    pub id: SocketId,
-}
-
-/// Between which addresses datagrams go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "its two ends, that is all")]
-pub struct Path {
-    /// The peer's address.
-    pub peer: SocketAddr,
-    /// Which of the host's own addresses the peer sends to, where that is known: what is to be answered from.
-    pub local: Option<IpAddr>,
-}
-
-/// A caller that waits for a decision.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct Request {
-    /// Who calls.
-    pub peer: PeerSocket,
-    /// What it sent. [`Extensions::stream_id`] is what it wants.
-    pub handshake: Handshake,
-    /// How to reach it.
-    pub path: Path,
-    received: (Instant, PacketTime),
-    local_id: SocketId,
-}
-
-/// A caller that can be let in.
-#[derive(Debug)]
-pub struct Admission {
-    peer: PeerSocket,
-    path: Path,
-    answer: Handshake,
-    negotiated: Negotiated,
-}
-
-impl Request {
-    /// Whether what it brings goes together with these options and this secret; it is let in by [`Listener::accept`]. Where keys
-    /// come, this takes a millisecond of processor time.
-    ///
-    /// # Errors
-    /// The reason to [`reject`](Listener::reject) it with.
-    pub fn check(
-        self,
-        options: &Options,
-        passphrase: Option<&Passphrase>,
-        now: Instant,
-    ) -> Result<Admission, RejectReason> {
-        let responder = Responder {
-            options,
-            passphrase,
-            local_id: self.local_id,
-            epoch: now,
-            peer: self.peer.address.ip(),
-        };
-        let (answer, negotiated) = respond(&self.handshake, self.received, responder)?;
-        Ok(Admission {
-            peer: self.peer,
-            path: self.path,
-            answer,
-            negotiated,
-        })
-    }
-}
 
 /// The listener of one port. `R` is what its owner keeps of a connection, to hand datagrams to.
 ///
@@ -168,14 +73,6 @@ struct Connection<R> {
 struct Origin {
     pending: usize,
     connections: usize,
-}
-
-impl Admission {
-    /// How to reach the caller.
-    #[must_use]
-    pub const fn path(&self) -> Path {
-        self.path
-    }
 }
 
 impl<R> Listener<R> {

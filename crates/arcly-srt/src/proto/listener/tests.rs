@@ -1,6 +1,7 @@
 //! A listener against many callers, without a network.
 
 use super::*;
+use crate::proto::crypto::Passphrase;
 use crate::proto::handshake::Progress;
 use crate::proto::handshake::caller::{Call, Caller};
 use crate::proto::sequence::SequenceNumber;
