@@ -155,8 +155,7 @@ impl TsUdpInput {
                     .ok();
                 frames.clear();
                 publication = None;
-                self.supervisor
-                    .set(RelayStatus::Connecting { failures: 0 });
+                self.supervisor.set(RelayStatus::Connecting { failures: 0 });
             }
             match came {
                 Ok(false) => {}
