@@ -3,6 +3,7 @@
 mod support;
 
 use arcly_testkit::{LinkConfig, UdpProxy};
+use std::net::SocketAddr;
 use std::time::Duration;
 use support::Server;
 use support::page::Page;
@@ -50,4 +51,111 @@ async fn a_lossy_way_is_repaired_by_retransmissions() {
     .expect("no panic");
     let (_, to_client) = proxy.counters();
     assert!(to_client.lost > 0);
+}
+
+/// Through a proxy of its own, all that goes to the page named.
+async fn proxy_to(server: &mut Server, to_server: LinkConfig, to_page: LinkConfig) -> UdpProxy {
+    let port = server.listening("webrtc").port();
+    let target = SocketAddr::from(([127, 0, 0, 1], port));
+    let proxy = UdpProxy::start(target, to_server, to_page, 1).await;
+    proxy.expect("a port")
+}
+
+fn go_by(page: &mut Page, proxy: SocketAddr) {
+    let (host, port) = (proxy.ip(), proxy.port());
+    page.evaluate(&format!(
+        "window.proxy = {{host: '{host}', port: {port}}}; true"
+    ));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_viewers_simulcast_layer_follows_its_bandwidth() {
+    let mut server = Server::start(&[]);
+    let wide = LinkConfig {
+        delay: Duration::from_millis(10),
+        ..LinkConfig::default()
+    };
+    let narrow = LinkConfig {
+        rate: Some(250_000),
+        queue: Duration::from_millis(300),
+        ..wide
+    };
+    let proxy = proxy_to(&mut server, wide, wide).await;
+    let watch = tokio::task::spawn_blocking(move || {
+        let mut camera = open(&server);
+        camera.evaluate(
+            "window.layers = [{rid: 'q', scaleResolutionDownBy: 4, maxBitrate: 100000}, {rid: 'f', maxBitrate: 900000}]; true",
+        );
+        run(&mut camera, "publish('/live/cam/whip', 'VP8', '')");
+        server.wait_live("live/cam");
+        let mut viewer = open(&server);
+        go_by(&mut viewer, proxy.address());
+        run(&mut viewer, "play('/live/cam/whep')");
+        viewer.wait("window.first !== undefined");
+        let mut shown = |width: u32| {
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "a browser cannot be handed a clock"
+            )]
+            let start = std::time::Instant::now();
+            viewer.wait(&format!(
+                "stats('inbound-rtp').then((report) => report.frameWidth === {width})"
+            ));
+            eprintln!("{width} pixels after {:?}", start.elapsed());
+        };
+        shown(640);
+        proxy.reconfigure(wide, narrow);
+        shown(160);
+        proxy.reconfigure(wide, wide);
+        shown(640);
+        let all = viewer.evaluate("stats('inbound-rtp').then(JSON.stringify)");
+        eprintln!("simulcast: {all}");
+    });
+    watch.await.expect("no panic");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_publisher_on_a_lossy_way_is_repaired_for_all_viewers() {
+    let mut server = Server::start(&[]);
+    let lossy = LinkConfig {
+        delay: Duration::from_millis(25),
+        loss_per_million: 50_000,
+        ..LinkConfig::default()
+    };
+    let proxy = proxy_to(&mut server, lossy, lossy).await;
+    let watch = tokio::task::spawn_blocking(move || {
+        let mut camera = open(&server);
+        go_by(&mut camera, proxy.address());
+        run(&mut camera, "publish('/live/cam/whip', 'VP8', '')");
+        server.wait_live("live/cam");
+        let mut viewer = open(&server);
+        run(&mut viewer, "play('/live/cam/whep')");
+        viewer.wait("window.first !== undefined");
+        let seconds = 20.0;
+        let stat = |page: &mut Page, kind: &str, name: &str| {
+            number(
+                page,
+                &format!("stats('{kind}').then((report) => report.{name} ?? 0)"),
+            )
+        };
+        // Until the publisher's rate has settled.
+        std::thread::sleep(Duration::from_secs(3));
+        let before = stat(&mut viewer, "inbound-rtp", "framesDecoded");
+        let frozen = stat(&mut viewer, "inbound-rtp", "totalFreezesDuration");
+        std::thread::sleep(Duration::from_secs_f64(seconds));
+        let frames = stat(&mut viewer, "inbound-rtp", "framesDecoded") - before;
+        let frozen = stat(&mut viewer, "inbound-rtp", "totalFreezesDuration") - frozen;
+        let nacks = stat(&mut camera, "outbound-rtp", "nackCount");
+        let again = stat(&mut camera, "outbound-rtp", "retransmittedPacketsSent");
+        let encoded = stat(&mut camera, "outbound-rtp", "framesEncoded");
+        let keyframes = stat(&mut camera, "outbound-rtp", "keyFramesEncoded");
+        eprintln!(
+            "5 % loss at 50 ms from the publisher: {frames} frames in {seconds} s, {frozen} s frozen; {encoded} encoded, {keyframes} keyframes, {nacks} NACKs, {again} retransmissions"
+        );
+        assert!(nacks > 0.0 && again > 0.0);
+        assert!(frames > seconds * 15.0, "{frames}");
+        // Less than 1 % is what a machine shows that has nothing else to do.
+        assert!(frozen < seconds * 0.05, "{frozen}");
+    });
+    watch.await.expect("no panic");
 }

@@ -28,7 +28,7 @@ async function publish(url, codec, profile) {
     const pc = window.pc = new RTCPeerConnection();
     window.started = performance.now();
     pc.addTransceiver(media.getAudioTracks()[0], {direction: 'sendonly'});
-    const video = pc.addTransceiver(media.getVideoTracks()[0], {direction: 'sendonly'});
+    const video = pc.addTransceiver(media.getVideoTracks()[0], {direction: 'sendonly', sendEncodings: window.layers ?? [{}]});
     const codecs = RTCRtpSender.getCapabilities('video').codecs.filter((c) =>
         c.mimeType === 'video/' + codec && (!profile || c.sdpFmtpLine.includes(profile)) || c.mimeType === 'video/rtx');
     video.setCodecPreferences(codecs);

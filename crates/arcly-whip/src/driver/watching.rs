@@ -336,6 +336,9 @@ impl Watching {
         }
         let mut timestamp = clock.timestamp(route_track, frame.clock_rate(), shown);
         if Some(route_track) == video {
+            if self.adaptation.changes_layer(frame.track()) {
+                track.forget();
+            }
             timestamp = self.adaptation.timestamp(frame.track(), timestamp);
         }
         self.out.clear();

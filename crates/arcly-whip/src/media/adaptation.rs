@@ -152,6 +152,11 @@ impl Adaptation {
         video.filter(|_| is_sent)
     }
 
+    /// Whether a picture of this layer is the first one behind those of another.
+    pub(crate) fn changes_layer(&self, layer: TrackId) -> bool {
+        self.timeline.layer.is_some_and(|current| current != layer)
+    }
+
     /// The viewer's timestamp of a picture, by the clock of all layers.
     pub(crate) const fn timestamp(&mut self, layer: TrackId, timestamp: u32) -> u32 {
         self.timeline.at(layer, timestamp)

@@ -47,6 +47,9 @@ const WINDOW: Duration = Duration::from_secs(1);
 const UP: u64 = 115;
 const STAY: u64 = 85;
 
+/// How much of the rate of the layer that is left has to fit, in percent, for it to be sent until the other one begins.
+const HALT: u64 = 60;
+
 /// How long too low an estimate is watched before the layer is left.
 const GRACE: Duration = Duration::from_millis(300);
 
@@ -107,6 +110,8 @@ pub(crate) struct LayerChooser {
     layers: Vec<Layer>,
     current: Option<TrackId>,
     wanted: Option<TrackId>,
+    /// So little gets through that nothing is sent until a keyframe of the layer that is gone to: what would be sent queues up before that.
+    halted: bool,
     /// Since when the estimate has been too low.
     low_since: Option<Duration>,
     went_up: Option<Duration>,
@@ -148,10 +153,11 @@ impl LayerChooser {
         if is_keyframe && (self.current.is_none() || self.wanted == Some(track)) {
             self.current = Some(track);
             self.wanted = None;
+            self.halted = false;
             self.low_since = None;
             self.keyframe_asked = None;
         }
-        self.current == Some(track)
+        self.current == Some(track) && !self.halted
     }
 
     /// A frame of the past, which the viewer catches up with: only that layer is sent with which it began.
@@ -177,8 +183,8 @@ impl LayerChooser {
         layers.sort_unstable();
         let place = layers.iter().position(|(_, track)| *track == current);
         let fits = |rate: u64, percent: u64| rate * percent / 100 <= estimate;
-        let Some(place) = place else {
-            // The publisher has left it out.
+        let Some(place) = place.filter(|_| !self.halted) else {
+            // The publisher has left it out, or nothing is sent of it any more.
             let lower = layers.iter().rev().find(|(rate, _)| fits(*rate, 100));
             let lower = lower.or(layers.first())?;
             return self.want(lower.1, now);
@@ -195,6 +201,7 @@ impl LayerChooser {
                 if self.wanted != Some(target) {
                     self.going_down(now);
                 }
+                self.halted |= !fits(rate, HALT);
                 return self.want(target, now);
             }
         } else {

@@ -141,6 +141,11 @@ impl OutgoingTrack {
         Some(report)
     }
 
+    /// Nothing of what was written so far is sent again: the player goes on with a keyframe.
+    pub(crate) fn forget(&mut self) {
+        self.history = History::default();
+    }
+
     /// A frame is written next.
     pub(crate) fn begin_frame(&mut self, frame: &RtpFrame, now: Duration) {
         if picture_id_place(self.media.track.rtp.codec).is_some() {

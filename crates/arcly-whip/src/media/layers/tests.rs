@@ -117,6 +117,34 @@ fn probes_become_rare() {
 }
 
 #[test]
+fn what_is_far_too_much_is_not_sent_until_the_other_layer_begins() {
+    let mut viewer = Viewer::default();
+    viewer.run(5, &RATES, 5_000_000);
+    assert_eq!(viewer.sent.last(), Some(&HIGH));
+    let mut now = viewer.now;
+    let chooser = &mut viewer.chooser;
+    let mut pictures = |chooser: &mut LayerChooser, estimate, is_keyframe| {
+        now += Duration::from_millis(100);
+        let wish = chooser.choose(estimate, now);
+        let mut sent = RATES.to_vec();
+        sent.retain(|(track, rate)| {
+            chooser.on_frame(*track, *rate as usize / 80, is_keyframe, now)
+        });
+        (wish, sent.first().map(|(track, _)| *track))
+    };
+    let mut asked = None;
+    for _ in 0..4 {
+        let (wish, sent) = pictures(chooser, 800_000, false);
+        asked = asked.or(wish);
+        assert_eq!(sent.is_none(), asked.is_some(), "as soon as it is decided");
+    }
+    assert_eq!(asked, Some(Wish::Keyframe));
+    // That it fits again does not make up for what was left out.
+    assert_eq!(pictures(chooser, 5_000_000, false).1, None);
+    assert_eq!(pictures(chooser, 5_000_000, true).1, Some(HIGH));
+}
+
+#[test]
 fn keyframes_are_asked_for_until_they_come_but_not_always() {
     let mut chooser = LayerChooser::default();
     let mut asked = 0;
