@@ -178,3 +178,71 @@ fn interface_addresses(with_ipv6: bool) -> Vec<IpAddr> {
     }
     addresses
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ports(udp: &str, tcp: Option<&str>) -> Ports {
+        let udp = UdpPort::bind(udp.parse().unwrap()).unwrap();
+        Ports::new(udp, tcp.map(|address| address.parse().unwrap()))
+    }
+
+    fn remote() -> SocketAddr {
+        SocketAddr::from(([192, 0, 2, 1], 5_000))
+    }
+
+    #[tokio::test]
+    async fn datagrams_by_tcp_are_framed_each_and_lost_where_the_peer_does_not_read() {
+        let ports = ports("127.0.0.1:0", Some("127.0.0.1:8189"));
+        let route = ports.route(Carrier::Tcp, remote()).unwrap();
+        let nobody = ports.send(route, 3, b"onetwo").unwrap_err();
+        assert_eq!(nobody.kind(), io::ErrorKind::NotConnected);
+        let (frames, mut queued) = mpsc::channel(3);
+        ports.add_connection(remote(), frames);
+        ports.send(route, 3, b"onetwo7").unwrap();
+        for expected in [&b"\0\x03one"[..], b"\0\x03two", b"\0\x017"] {
+            assert_eq!(queued.recv().await.unwrap(), expected);
+        }
+        let full = ports.send(route, 1, b"1234").unwrap_err();
+        assert_eq!(full.kind(), io::ErrorKind::WouldBlock);
+        ports.remove_connection(remote());
+        assert!(ports.send(route, 1, b"1").is_err());
+    }
+
+    #[tokio::test]
+    async fn ways_are_of_the_families_that_a_port_has() {
+        let four = ports("127.0.0.1:0", None);
+        let six: SocketAddr = "[2001:db8::1]:5000".parse().unwrap();
+        assert!(four.route(Carrier::Udp, remote()).is_some());
+        assert_eq!(four.route(Carrier::Udp, six), None);
+        assert_eq!(four.route(Carrier::Tcp, remote()), None, "there is none");
+        assert_eq!(four.local_candidates().len(), 1);
+
+        let both = ports("[::]:0", Some("[::]:8189"));
+        assert_eq!(both.local_candidates().len(), 4, "each carrier and family");
+        let told = |remote| both.route(Carrier::Udp, remote).unwrap().local.ip();
+        assert_eq!(told(remote()), Ipv4Addr::LOCALHOST);
+        assert_eq!(told(six), Ipv6Addr::LOCALHOST);
+
+        let one = ports("[::1]:0", None);
+        assert_eq!(one.route(Carrier::Udp, remote()), None);
+    }
+
+    #[tokio::test]
+    async fn peers_are_told_the_public_addresses_or_those_of_the_host() {
+        let bound = ports("0.0.0.0:0", None);
+        let port = bound.udp().local_addr().port();
+        let mut config = WhipConfig::new(SocketAddr::from(([0, 0, 0, 0], port)));
+        let of_host = local_addresses(&config, &bound);
+        let loopback = (Carrier::Udp, SocketAddr::from(([127, 0, 0, 1], port)));
+        assert_eq!(
+            of_host.last(),
+            Some(&loopback),
+            "what leads further comes first"
+        );
+        config.public_addresses = vec!["203.0.113.5".parse().unwrap()];
+        let public = SocketAddr::from(([203, 0, 113, 5], port));
+        assert_eq!(local_addresses(&config, &bound), [(Carrier::Udp, public)]);
+    }
+}

@@ -119,3 +119,50 @@ impl Drop for Registered<'_> {
         self.ports.remove_connection(self.remote);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::duplex;
+
+    async fn frames(bytes: &[u8]) -> (Vec<BytesMut>, io::ErrorKind) {
+        // A byte at a time: frames begin and end anywhere.
+        let (mut near, mut far) = duplex(1);
+        let bytes = bytes.to_vec();
+        let writer = tokio::spawn(async move {
+            // Who reads no further hangs up.
+            let _ = far.write_all(&bytes).await;
+        });
+        let mut input = BytesMut::new();
+        let mut frames = Vec::new();
+        let error = loop {
+            match next_frame(&mut near, &mut input).await {
+                Ok(frame) => frames.push(frame),
+                Err(error) => break error.kind(),
+            }
+        };
+        drop(near);
+        writer.await.unwrap();
+        (frames, error)
+    }
+
+    /// RFC 4571 2: a length of 16 bits, and that many bytes.
+    #[tokio::test]
+    async fn frames_are_cut_by_their_lengths() {
+        let (read, end) = frames(b"\0\x03one\0\0\0\x05three\0\x09cut").await;
+        assert_eq!(read, [&b"one"[..], b"", b"three"]);
+        assert_eq!(end, io::ErrorKind::UnexpectedEof);
+    }
+
+    #[tokio::test]
+    async fn a_frame_that_no_peer_sends_ends_the_connection_before_it_is_kept() {
+        let (read, end) = frames(b"\0\x01a\x10\x01more").await;
+        assert_eq!(read.len(), 1);
+        assert_eq!(end, io::ErrorKind::InvalidData);
+        let (mut near, mut far) = duplex(8_192);
+        let longest = [&[0x10, 0][..], &[7; MAX_FRAME_BYTES]].concat();
+        far.write_all(&longest).await.unwrap();
+        let frame = next_frame(&mut near, &mut BytesMut::new()).await.unwrap();
+        assert_eq!(frame.len(), MAX_FRAME_BYTES);
+    }
+}

@@ -278,6 +278,9 @@ impl Watching {
                 }
                 break;
             };
+            if self.is_of_another_codec(&frame) {
+                return Err("the stream's codec is another one now: it has to be negotiated anew");
+            }
             self.send_frame(&frame, transport, ports, now);
         }
         if self.next_report.is_some_and(|next| next <= now) && self.report(transport, ports, now) {
@@ -287,6 +290,13 @@ impl Watching {
             self.next_report = Some(now + CATCH_UP_BURST);
         }
         Ok(())
+    }
+
+    /// Whether a frame cannot be sent as what was negotiated: the publisher has come back with something else.
+    fn is_of_another_codec(&self, frame: &RtpFrame) -> bool {
+        let mut tracks = self.tracks.iter().map(|track| &track.media().track.rtp);
+        let negotiated = tracks.find(|rtp| rtp.track == frame.track());
+        negotiated.is_some_and(|rtp| rtp.codec != frame.codec())
     }
 
     fn send_frame(

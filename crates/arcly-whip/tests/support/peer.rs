@@ -99,7 +99,11 @@ impl Peer {
         let answer = String::from_utf8(response.body.to_vec()).expect("text");
         assert_eq!(response.status, 201, "{answer}");
         let said = Offer::parse(&answer).expect("an answer reads as an offer does");
-        let socket = UdpSocket::bind("127.0.0.1:0").await.expect("a port");
+        let local = match server.media_address() {
+            SocketAddr::V4(_) => "127.0.0.1:0",
+            SocketAddr::V6(_) => "[::1]:0",
+        };
+        let socket = UdpSocket::bind(local).await.expect("a port");
         let config = RtcTransportConfig {
             identity,
             local: vec![(Carrier::Udp, socket.local_addr().expect("bound"))],
