@@ -200,7 +200,8 @@ async fn bind_rtsp(
     let server = RtspServer::bind(address)
         .await
         .map_err(|error| cannot_listen(what, address, flag, io_cause(&error)))?;
-    Ok(Some(server.config(rtsp_config(config))))
+    let server = server.config(rtsp_config(config));
+    Ok(Some(arcly_stream::presets::rtsp_server(server)))
 }
 
 fn rtsp_config(config: &Config) -> rtsp::Config {

@@ -13,6 +13,7 @@ use crate::Config;
 use crate::proto::session::{
     Access, ConnectionSetup, Event, Input, Output, Refusal, ServerSession,
 };
+use arcly_core::mux::DemuxerFactory;
 use arcly_core::net::Rate;
 #[cfg(feature = "tls")]
 use arcly_core::net::tls::TlsConfig;
@@ -57,6 +58,7 @@ pub(super) struct Shared {
     pub(super) flushers: Flushers,
     pub(super) udp: UdpMedia,
     pub(super) passwords: Option<Arc<dyn PasswordLookup>>,
+    pub(super) demuxers: Option<Arc<dyn DemuxerFactory>>,
 }
 
 /// Serves one connection to its end.

@@ -15,6 +15,7 @@ pub use access::PasswordLookup;
 
 use crate::{Config, UdpPorts};
 use arcly_core::health::Health;
+use arcly_core::mux::DemuxerFactory;
 #[cfg(feature = "tls")]
 use arcly_core::net::tls::TlsConfig;
 use arcly_core::{
@@ -46,6 +47,7 @@ pub struct RtspServer {
     media: Mutex<Option<UdpMedia>>,
     tcp: TcpIngestConfig,
     passwords: Option<Arc<dyn PasswordLookup>>,
+    demuxers: Option<Arc<dyn DemuxerFactory>>,
     #[cfg(feature = "tls")]
     tls: Option<TlsConfig>,
 }
@@ -64,6 +66,7 @@ impl RtspServer {
             media: Mutex::new(None),
             tcp,
             passwords: None,
+            demuxers: None,
             #[cfg(feature = "tls")]
             tls: None,
         }
@@ -125,6 +128,13 @@ impl RtspServer {
     #[must_use]
     pub fn passwords(mut self, passwords: impl PasswordLookup) -> Self {
         self.passwords = Some(Arc::new(passwords));
+        self
+    }
+
+    /// Takes MPEG transport streams (`MP2T`) of publishers by these demultiplexers. Default: such tracks are left out, and who has no other is refused.
+    #[must_use]
+    pub fn demuxer(mut self, demuxers: impl DemuxerFactory) -> Self {
+        self.demuxers = Some(Arc::new(demuxers));
         self
     }
 
@@ -222,6 +232,7 @@ impl InboundProtocol for RtspServer {
             flushers: Flushers::default(),
             udp,
             passwords: self.passwords.clone(),
+            demuxers: self.demuxers.clone(),
         });
         self.run(listener, tcp, shared, shutdown).await
     }

@@ -6,8 +6,9 @@ use super::outcome::ConnectionError;
 use super::udp::Datagram;
 use crate::proto::message::{StatusCode, interleaved_head};
 use crate::proto::session::{Access, Carriage, Refusal};
-use arcly_core::rtp::sdp::{MediaType, SessionDescription};
-use arcly_core::rtp::{IngestConfig, IngestEvent, IngestTrack, RtpIngest};
+use arcly_core::mux::{Demuxer, DemuxerFactory};
+use arcly_core::rtp::sdp::{MediaDescription, MediaType, SessionDescription};
+use arcly_core::rtp::{IngestConfig, IngestEvent, IngestTrack, PayloadFormat, RtpIngest};
 use arcly_core::{EndReason, MediaFrame, PublishRequest, PublishSession, StreamError, TrackId};
 use bytes::{Bytes, BytesMut};
 use std::net::SocketAddr;
@@ -40,6 +41,8 @@ struct Recording {
     ingest: RtpIngest,
     /// For each track that was set up, in that order: its index in `ingest`, where its format is known.
     tracks: Vec<Option<usize>>,
+    /// For the transport stream among them: one, as the tracks in it have numbers of their own.
+    demuxer: Option<Box<dyn Demuxer>>,
     started: Instant,
     next_report: Instant,
     keyframe_asked: Option<Instant>,
@@ -104,17 +107,27 @@ impl Publication {
     fn recording(
         &self,
         sections: &[u16],
+        demuxers: Option<&dyn DemuxerFactory>,
         config: IngestConfig,
         every: Duration,
         now: Instant,
     ) -> Recording {
         let mut ingest = RtpIngest::new(config);
-        let mut taken = Vec::new();
+        let (mut taken, mut demuxer) = (Vec::new(), None);
         let tracks = sections.iter().map(|section| {
             let media = self.description.media.get(usize::from(*section))?;
             let preferred = media.preferred()?;
             let format = preferred.format.clone()?;
-            let id = track_id(&media.kind, &mut taken);
+            let id = if matches!(format, PayloadFormat::MpegTs) {
+                if demuxer.is_some() {
+                    warn!(stream = %self.key(), "a second transport stream is left out");
+                    return None;
+                }
+                demuxer = Some(demuxers?.new_demuxer());
+                TRANSPORT_STREAM
+            } else {
+                track_id(&media.kind, &mut taken)
+            };
             let track = IngestTrack::new(id, preferred.payload_type, format)
                 .clock_rate(preferred.clock_rate);
             ingest
@@ -124,6 +137,7 @@ impl Publication {
         });
         Recording {
             tracks: tracks.collect(),
+            demuxer,
             ingest,
             started: now,
             next_report: now + every,
@@ -132,6 +146,9 @@ impl Publication {
         }
     }
 }
+
+/// What a transport stream is called where its packets come in: on the stream there are the tracks in it.
+const TRANSPORT_STREAM: TrackId = TrackId(u16::MAX);
 
 /// The first video, audio and data tracks have the numbers that are theirs by convention; others the next ones.
 fn track_id(kind: &MediaType, taken: &mut Vec<TrackId>) -> TrackId {
@@ -156,7 +173,14 @@ async fn open(
 ) -> Result<Publication, Refusal> {
     let description = SessionDescription::parse(description)?;
     let mut media = description.media.iter();
-    if !media.any(|media| media.preferred().is_some()) {
+    let demuxes = shared.demuxers.is_some();
+    let is_read = |media: &MediaDescription| {
+        let format = media
+            .preferred()
+            .and_then(|preferred| preferred.format.as_ref());
+        format.is_some_and(|format| demuxes || !matches!(format, PayloadFormat::MpegTs))
+    };
+    if !media.any(is_read) {
         let reason = "none of the tracks has a format that is read here";
         return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, reason));
     }
@@ -208,7 +232,9 @@ impl Connection {
                     recording.running = true;
                 } else {
                     let every = self.config.report_interval;
-                    let recording = publication.recording(&sections, config, every, now());
+                    let demuxers = self.shared.demuxers.as_deref();
+                    let recording =
+                        publication.recording(&sections, demuxers, config, every, now());
                     publication.recording = Some(recording);
                 }
                 for link in &self.links {
@@ -274,11 +300,26 @@ impl Connection {
         while let Some(event) = self.recording().and_then(|r| r.ingest.poll_event()) {
             match event {
                 IngestEvent::Frame(frame) => self.frame(frame),
+                IngestEvent::TransportStream { data, .. } => self.demux(data),
                 IngestEvent::KeyframeWanted { index } => self.ask_for_keyframe(Some(index)),
                 // The end is told by TEARDOWN, or the connection: some sources say BYE when they change their SSRC.
                 IngestEvent::Bye { .. } => {}
                 _ => {}
             }
+        }
+    }
+
+    fn demux(&mut self, data: Bytes) {
+        let recording = self.recording();
+        let Some(demuxer) = recording.and_then(|recording| recording.demuxer.as_mut()) else {
+            return;
+        };
+        let mut frames = Vec::new();
+        if let Err(error) = demuxer.read(data, &mut frames) {
+            debug!(peer = %self.peer, %error, "a piece of a transport stream is left out");
+        }
+        for frame in frames {
+            self.frame(frame);
         }
     }
 
@@ -385,6 +426,14 @@ impl Connection {
         if let (Some(at), Some(recording)) = (at, self.recording()) {
             recording.ingest.finish(at);
             self.publish_ready();
+            let mut frames = Vec::new();
+            let recording = self.recording();
+            if let Some(demuxer) = recording.and_then(|r| r.demuxer.as_mut()) {
+                demuxer.finish(&mut frames);
+            }
+            for frame in frames {
+                self.frame(frame);
+            }
         }
         let Some(publication) = self.publication.take() else {
             return;

@@ -26,7 +26,7 @@ pub use recording::{mp4_recording_sink, record_mp4};
 #[cfg(feature = "ts")]
 pub use recording::{record_ts, ts_recording_sink};
 #[cfg(all(feature = "rtsp", feature = "ts"))]
-pub use rtsp::rtsp_source;
+pub use rtsp::{rtsp_server, rtsp_source};
 #[cfg(all(feature = "srt", feature = "ts"))]
 pub use srt::{bind_srt, srt_pull, srt_push, srt_server};
 #[cfg(feature = "ts-udp")]
