@@ -128,9 +128,11 @@ impl Session {
                     }
                     None => return End::Deleted,
                 },
-                ended = self.media.ready() => if let Some(reason) = ended {
-                    return End::Stream(reason);
-                },
+                ended = self.media.run(self.transport.as_mut(), &self.ports) => {
+                    if let Some(reason) = ended {
+                        return End::Stream(reason);
+                    }
+                }
                 () = alarm.ring(deadline) => self.transport.handle_timeout(now()),
             }
             if let Some(end) = self.drive() {
@@ -306,11 +308,15 @@ impl Media {
         }
     }
 
-    /// Waits until there is something to drive; `Some` where it is the end.
-    async fn ready(&mut self) -> Option<&'static str> {
+    /// Goes on until there is something for the session to do; `Some` where it is the end. Cancel-safe.
+    async fn run(
+        &mut self,
+        transport: &mut dyn PeerTransport,
+        ports: &Ports,
+    ) -> Option<&'static str> {
         match self {
             Self::Publishing(publishing) => publishing.ready().await,
-            Self::Watching(watching) => watching.ready().await,
+            Self::Watching(watching) => watching.run(transport, ports).await,
         }
     }
 

@@ -1,6 +1,6 @@
 //! What a peer watches: the rendition's packets, made its own, encrypted and sent.
 
-use super::Ports;
+use super::{Ports, now};
 use crate::media::{Adaptation, OutgoingTrack, Purpose, Resend, Wish};
 use crate::sdp::WatchedMedia;
 use crate::statistics::TrackReport;
@@ -29,8 +29,11 @@ const CATCH_UP_BURST: Duration = Duration::from_millis(10);
 /// By how much pictures that a viewer catches up with are shown faster than they were made.
 const CATCH_UP_SPEED: i64 = 32;
 
-/// The most frames that are sent before the way is looked after again.
+/// The most frames that are sent at once.
 const MAX_FRAMES: usize = 32;
+
+/// How often frames are sent before the way is looked after again.
+const MAX_ROUNDS: usize = 4;
 
 /// A viewer.
 pub(crate) struct Watching {
@@ -226,8 +229,30 @@ impl Watching {
         self.play.ended_owned()
     }
 
+    /// Sends packets as they come, without a turn of the whole session for each: that would cost as much as sending. Returns now and then, when the
+    /// deadline changes, and at the end. Cancel-safe.
+    pub(super) async fn run(
+        &mut self,
+        transport: &mut dyn PeerTransport,
+        ports: &Ports,
+    ) -> Option<&'static str> {
+        let deadline = self.deadline();
+        for _ in 0..MAX_ROUNDS {
+            if let Some(reason) = self.ready().await {
+                return Some(reason);
+            }
+            if let Err(reason) = self.drive(transport, ports, now()) {
+                return Some(reason);
+            }
+            if self.deadline() != deadline {
+                break;
+            }
+        }
+        None
+    }
+
     /// Waits for packets, or the stream's end.
-    pub(super) async fn ready(&mut self) -> Option<&'static str> {
+    async fn ready(&mut self) -> Option<&'static str> {
         // While catching up, the next time is a deadline.
         let paced = self
             .catch_up
