@@ -103,6 +103,7 @@ mod storage;
 mod stream;
 mod time_source;
 mod timestamp;
+pub mod transcode;
 mod viewer_loss;
 
 #[cfg(feature = "codec")]

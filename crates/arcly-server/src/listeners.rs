@@ -5,8 +5,10 @@ use crate::welcome::Bound;
 use arcly_stream::net::tls::TlsConfig;
 use arcly_stream::prelude::*;
 use arcly_stream::protocol::{rtmp, rtsp, srt, whip};
+use arcly_stream::transcode::opus::OpusTranscoder;
 use std::error::Error;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 
@@ -132,7 +134,10 @@ async fn bind_webrtc(config: &Config) -> Result<Option<WhipServer>, Box<dyn Erro
         };
         cannot_listen("WebRTC", address, "--webrtc-listen", cause)
     })?;
-    Ok(Some(server))
+    // Browsers take no AAC, which is what encoders send by RTMP.
+    Ok(Some(
+        server.transcode_audio(Arc::new(OpusTranscoder::default())),
+    ))
 }
 
 fn bind_srt(config: &Config) -> Result<Option<srt::SrtServer>, Box<dyn Error>> {

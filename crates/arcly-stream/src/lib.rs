@@ -26,6 +26,7 @@
 //! |---|---|
 //! | `rtmp` | [`protocol::rtmp`]: RTMP ingest |
 //! | `whip` | [`protocol::whip`]: WHIP and WHEP, WebRTC for browsers |
+//! | `transcode-opus` | `transcode::opus`: AAC made Opus, for viewers by WebRTC |
 //! | `rtsp` | [`protocol::rtsp`]: RTSP in and out, over UDP and TCP |
 //! | `srt` | [`protocol::srt`]: SRT, both ways |
 //! | `ts` | [`mux::ts`]: MPEG-TS |
@@ -144,6 +145,13 @@ pub mod protocol {
     pub use arcly_ts_udp as ts_udp;
     #[cfg(feature = "whip")]
     pub use arcly_whip as whip;
+}
+
+/// Sound in another codec: the traits, and one module for each feature.
+pub mod transcode {
+    pub use arcly_core::transcode::*;
+    #[cfg(feature = "transcode-opus")]
+    pub use arcly_transcode_opus as opus;
 }
 
 /// Containers: the traits, and one module for each feature.

@@ -18,6 +18,7 @@ mod describe;
 mod frame;
 mod ingest;
 mod packager;
+mod transcoding;
 
 pub use arcly_rtp::*;
 pub use codec::{codec_of, format_of};
@@ -27,3 +28,4 @@ pub use ingest::{
     IngestConfig, IngestEvent, IngestStats, IngestTrack, MAX_INGEST_TRACKS, RtpIngest,
 };
 pub use packager::{DEFAULT_MAX_PACKET, RtpPackager, RtpVariant};
+pub use transcoding::TranscodingRtpPackager;

@@ -287,10 +287,22 @@ impl Packager for RtpPackager {
             return;
         }
         if frame.is_sync_point {
-            self.owes_sync = true;
-            // Sound makes the sync points where there are no pictures, or have not been for long.
-            self.has_video &= frame.is_video();
+            self.owe_sync(frame);
         }
+        self.pack_frame(frame, out);
+    }
+}
+
+impl RtpPackager {
+    /// Viewers can start here in the stream: the next frame with which they can start is where they do.
+    pub(super) fn owe_sync(&mut self, frame: &MediaFrame) {
+        self.owes_sync = true;
+        // Sound makes the sync points where there are no pictures, or have not been for long.
+        self.has_video &= frame.is_video();
+    }
+
+    /// Packs a frame of media.
+    pub(super) fn pack_frame(&mut self, frame: &MediaFrame, out: &mut Packets<'_, RtpFrame>) {
         let starts = frame.is_keyframe() || !self.has_video && !frame.is_video();
         let sync = self.owes_sync && starts;
         let Some(packets) = self.packetize(frame, sync) else {

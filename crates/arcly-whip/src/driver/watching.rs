@@ -6,12 +6,14 @@ use crate::sdp::WatchedMedia;
 use crate::statistics::TrackReport;
 use crate::transport::PeerTransport;
 use arcly_core::rtp::rtcp::{Nack, ReceiverReport, RtcpPacket, SourceDescription};
-use arcly_core::rtp::{RtpFrame, RtpPackager, RtpVariant};
+use arcly_core::rtp::{RtpFrame, RtpPackager, RtpVariant, TranscodingRtpPackager};
+use arcly_core::transcode::AudioTranscoder;
 use arcly_core::{
     MediaKind, PlaySession, Rendition, RenditionSubscription, StartAt, TimeDelta, Timestamp,
 };
 use bytes::BytesMut;
 use std::future::pending;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How often sender reports are sent.
@@ -78,14 +80,20 @@ impl Watching {
     pub(crate) fn new(
         play: PlaySession,
         media: Vec<WatchedMedia>,
+        transcoder: Option<Arc<dyn AudioTranscoder>>,
         max_catch_up: Duration,
         session: u64,
         sequence: u16,
         now: Instant,
     ) -> Self {
         let handle = play.handle().clone();
-        let packager = RtpPackager::new(handle.clone(), RtpVariant::default());
-        let rendition = handle.rendition(packager);
+        let (stream, variant) = (handle.clone(), RtpVariant::default());
+        let rendition = match transcoder {
+            Some(transcoder) => {
+                handle.rendition(TranscodingRtpPackager::new(stream, variant, transcoder))
+            }
+            None => handle.rendition(RtpPackager::new(stream, variant)),
+        };
         Self {
             rendition,
             play,

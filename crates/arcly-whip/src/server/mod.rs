@@ -13,11 +13,12 @@ use crate::self_test::{SelfTest, probe};
 use crate::statistics::SessionReport;
 use crate::transport::{Carrier, Identity};
 use arcly_core::health::Health;
+use arcly_core::transcode::AudioTranscoder;
 use arcly_core::{InboundProtocol, IngestContext, Result, StreamError};
 use async_trait::async_trait;
 use bound::Bound;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -42,6 +43,8 @@ struct Shared {
     /// Ports that are bound and not served yet.
     bound: Mutex<Option<Bound>>,
     running: Mutex<Option<Arc<Running>>>,
+    /// What makes sound that browsers do not take one that they do.
+    transcoder: OnceLock<Arc<dyn AudioTranscoder>>,
     /// The newest test of the ways here, and when it was.
     self_test: tokio::sync::Mutex<Option<(Instant, SelfTest)>>,
 }
@@ -101,6 +104,7 @@ impl WhipServer {
                 identity,
                 bound: Mutex::default(),
                 running: Mutex::default(),
+                transcoder: OnceLock::new(),
                 self_test: tokio::sync::Mutex::default(),
             }),
         })
@@ -135,6 +139,14 @@ impl WhipServer {
             }
         };
         Some(newest.insert(found).1.clone())
+    }
+
+    /// Has AAC transcoded for viewers, who have no sound otherwise: once a stream, while there are such viewers. The first transcoder that is given
+    /// stays.
+    #[must_use]
+    pub fn transcode_audio(self, transcoder: Arc<dyn AudioTranscoder>) -> Self {
+        let _ = self.shared.transcoder.set(transcoder);
+        self
     }
 
     /// Answers a request.

@@ -1,6 +1,6 @@
 //! Opening a session: an offer is answered.
 
-use super::tracks::{has_b_frames, watched_tracks};
+use super::tracks::{Watchable, has_b_frames, is_transcoded, watched_tracks};
 use super::{Running, WhipServer};
 use crate::IceServer;
 use crate::driver::{Media, Publishing, Session, Watching, now};
@@ -9,7 +9,7 @@ use crate::peers::PeerSlot;
 use crate::sdp::{LocalTransport, MAX_SDP_BYTES, Offer, Setup, accept_publisher, accept_viewer};
 use crate::statistics::Meter;
 use crate::transport::{IceCredentials, PeerTransport as _, RtcTransport, RtcTransportConfig};
-use arcly_core::{Action, PlayRequest, PublishRequest, StreamKey};
+use arcly_core::{Action, MediaKind, PlayRequest, PublishRequest, StreamKey};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -75,7 +75,15 @@ impl WhipServer {
             .playback()
             .ok_or_else(|| Problem::new(501, "Not implemented", "this host does not play"))?;
         let session = playback.open_play(play).await?;
-        let tracks = watched_tracks(session.handle(), &offer, &slot).await;
+        let transcoder = self.shared.transcoder.get();
+        let watchable = watched_tracks(
+            session.handle(),
+            &offer,
+            transcoder.map(AsRef::as_ref),
+            &slot,
+        )
+        .await;
+        let Watchable { tracks, refusals } = watchable;
         let (media, mut notices, answer) = accept_viewer(&offer, &tracks, &local, slot.number())?;
         if has_b_frames(session.handle()) {
             notices.push(
@@ -83,9 +91,19 @@ impl WhipServer {
                     .to_owned(),
             );
         }
+        if !media
+            .iter()
+            .any(|media| media.track.rtp.kind == MediaKind::Audio)
+        {
+            notices.extend(refusals);
+        }
+        let transcoded = media
+            .iter()
+            .any(|media| is_transcoded(session.handle(), &media.track.rtp));
         let watching = Watching::new(
             session,
             media,
+            transcoder.filter(|_| transcoded).cloned(),
             self.shared.config.limits.max_catch_up,
             slot.number(),
             slot.random_u32() as u16,

@@ -2,19 +2,57 @@
 
 use crate::peers::PeerSlot;
 use crate::sdp::{Offer, WatchedTrack};
-use arcly_core::rtp::rtp_tracks;
+use arcly_core::rtp::{RtpTrack, TranscodingRtpPackager, rtp_tracks};
+use arcly_core::transcode::AudioTranscoder;
 use arcly_core::{MediaKind, StreamHandle};
 use std::time::Duration;
 
 /// How long a viewer's answer waits for the codec configs of the stream's tracks.
 const CONFIG_WAIT: Duration = Duration::from_secs(2);
 
+/// What a viewer can be sent.
+pub(super) struct Watchable {
+    /// The tracks as they are, and behind them those that would be transcoded.
+    pub(super) tracks: Vec<WatchedTrack>,
+    /// Why tracks are not transcoded.
+    pub(super) refusals: Vec<String>,
+}
+
+impl Watchable {
+    fn new(
+        stream: &StreamHandle,
+        mut tracks: Vec<RtpTrack>,
+        transcoder: Option<&dyn AudioTranscoder>,
+        slot: &PeerSlot,
+    ) -> Self {
+        let mut refusals = Vec::new();
+        if let Some(transcoder) = transcoder {
+            for config in stream.configs() {
+                match TranscodingRtpPackager::track(transcoder, &config) {
+                    Ok(track) => tracks.extend(track),
+                    Err(reason) => refusals.push(reason.to_string()),
+                }
+            }
+        }
+        let watched = |rtp| WatchedTrack {
+            rtp,
+            ssrc: slot.random_u32(),
+            retransmission_ssrc: slot.random_u32(),
+        };
+        Self {
+            tracks: tracks.into_iter().map(watched).collect(),
+            refusals,
+        }
+    }
+}
+
 /// The tracks of the stream that can be sent, once those that were asked for are known; the rest is waited for no longer than a moment.
 pub(super) async fn watched_tracks(
     stream: &StreamHandle,
     offer: &Offer,
+    transcoder: Option<&dyn AudioTranscoder>,
     slot: &PeerSlot,
-) -> Vec<WatchedTrack> {
+) -> Watchable {
     let wants = |kind: MediaKind| {
         offer
             .media
@@ -40,14 +78,7 @@ pub(super) async fn watched_tracks(
                 () = &mut deadline => false,
             };
         if !go_on {
-            return tracks
-                .into_iter()
-                .map(|rtp| WatchedTrack {
-                    rtp,
-                    ssrc: slot.random_u32(),
-                    retransmission_ssrc: slot.random_u32(),
-                })
-                .collect();
+            return Watchable::new(stream, tracks, transcoder, slot);
         }
     }
 }
@@ -73,4 +104,11 @@ pub(super) fn has_b_frames(stream: &StreamHandle) -> bool {
         .replay_buffer()
         .iter()
         .any(|frame| frame.is_video() && frame.pts != frame.dts)
+}
+
+/// Whether this is not what the track is on the stream.
+pub(super) fn is_transcoded(stream: &StreamHandle, track: &RtpTrack) -> bool {
+    let metadata = stream.metadata();
+    let mut known = metadata.tracks.iter();
+    known.any(|known| known.id == track.track && known.codec != track.codec)
 }
