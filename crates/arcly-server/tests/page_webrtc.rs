@@ -167,17 +167,15 @@ fn where_media_finds_no_way_it_plays_by_hls() {
 #[test]
 fn sound_that_cannot_be_carried_is_played_by_hls_once_it_is_wanted() {
     let mut server = Server::start(&[]);
-    let _encoder = encoder(&server.rtmp_url("live/cam"), "-tune zerolatency");
+    // Only mono and stereo are made Opus.
+    let _encoder = encoder(&server.rtmp_url("live/cam"), "-tune zerolatency -ac 6");
     server.wait_live("live/cam");
     let mut page = open(&server, "/#live/cam");
     page.wait(&format!(
         "{}.startsWith('WebRTC') && {TIME} > 1",
         text("#playing-by")
     ));
-    page.wait(&format!(
-        "{}.includes('browsers take no AAC')",
-        text("#way-notice")
-    ));
+    page.wait(&format!("{}.includes('6 channels')", text("#way-notice")));
     page.wait(&format!("{}.includes('delay')", text("#unmute-text")));
     click(&mut page, "#unmute");
     page.wait(&format!("{} === 'HLS'", text("#playing-by")));
@@ -185,6 +183,26 @@ fn sound_that_cannot_be_carried_is_played_by_hls_once_it_is_wanted() {
     assert_eq!(
         page.evaluate("document.querySelector('#video').muted"),
         false
+    );
+    assert_no_trouble(&mut page);
+}
+
+#[test]
+fn aac_is_heard_without_leaving_real_time() {
+    let mut server = Server::start(&[]);
+    let _encoder = encoder(&server.rtmp_url("live/cam"), "-tune zerolatency");
+    server.wait_live("live/cam");
+    let mut page = open(&server, "/#live/cam");
+    page.wait(&format!(
+        "{}.startsWith('WebRTC') && {TIME} > 1",
+        text("#playing-by")
+    ));
+    click(&mut page, "#unmute");
+    page.wait("!document.querySelector('#video').muted");
+    page.wait("document.querySelector('#video').webkitAudioDecodedByteCount > 0 || document.querySelector('#video').srcObject?.getAudioTracks().length > 0");
+    assert_eq!(
+        page.evaluate(&format!("{}.startsWith('WebRTC')", text("#playing-by"))),
+        true
     );
     assert_no_trouble(&mut page);
 }

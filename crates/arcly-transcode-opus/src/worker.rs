@@ -18,8 +18,7 @@ const MAX_DONE: usize = 64;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OpusTranscoderConfig {
-    /// How many tracks are transcoded at the same time; viewers of more are told that there is no sound. Each takes a thread, some 1 % of a core and 1 MiB.
-    /// Default 64.
+    /// How many tracks are transcoded at the same time; viewers of more have pictures alone, which is logged. Each takes a thread. Default 64.
     pub max_tracks: usize,
     /// Bits a second for each channel. Default 64 000: for all that most can hear, what AAC with 128 kbit/s stereo is.
     pub bits_per_channel: u32,
@@ -122,7 +121,7 @@ fn work(mut pipeline: Pipeline, waiting: &Receiver<MediaFrame>, packets: &SyncSe
             tracing::warn!(track = %frame.track, "an access unit of AAC cannot be decoded; what cannot is silence");
         }
         while let Some(packet) = pipeline.pull() {
-            // Nobody picks it up: as with any live output, what is new counts more than what is whole.
+            // Where nobody picks it up, it is left out.
             if let Err(TrySendError::Disconnected(_)) = packets.try_send(packet) {
                 return;
             }

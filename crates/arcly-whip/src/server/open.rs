@@ -95,6 +95,10 @@ impl WhipServer {
             .iter()
             .any(|media| media.track.rtp.kind == MediaKind::Audio)
         {
+            // Why there is none after all, instead of what would be so without a transcoder.
+            if !refusals.is_empty() {
+                notices.retain(|notice| !notice.starts_with("no-audio:"));
+            }
             notices.extend(refusals);
         }
         let transcoded = media

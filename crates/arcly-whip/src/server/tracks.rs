@@ -14,7 +14,7 @@ const CONFIG_WAIT: Duration = Duration::from_secs(2);
 pub(super) struct Watchable {
     /// The tracks as they are, and behind them those that would be transcoded.
     pub(super) tracks: Vec<WatchedTrack>,
-    /// Why tracks are not transcoded.
+    /// Notices that say why tracks are not transcoded.
     pub(super) refusals: Vec<String>,
 }
 
@@ -30,7 +30,7 @@ impl Watchable {
             for config in stream.configs() {
                 match TranscodingRtpPackager::track(transcoder, &config) {
                     Ok(track) => tracks.extend(track),
-                    Err(reason) => refusals.push(reason.to_string()),
+                    Err(reason) => refusals.push(format!("no-audio: {reason}")),
                 }
             }
         }
