@@ -3,6 +3,7 @@
 use crate::WhipConfig;
 use arcly_core::net::udp::UdpPort;
 use arcly_core::{Result, StreamError};
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use tokio::net::TcpListener;
 
@@ -11,22 +12,37 @@ pub(super) struct Bound {
     pub(super) tcp: Option<TcpListener>,
 }
 
+/// How many ports are tried where the system is to choose one for both: that of UDP may be taken for TCP.
+const MAX_TRIES: usize = 16;
+
 impl Bound {
     pub(super) async fn bind(config: &WhipConfig) -> Result<Self> {
-        let udp = UdpPort::bind(config.udp)?;
-        let tcp = match config.tcp {
-            Some(address) => {
-                // The same port as UDP, where the system chose that.
-                let address = match address.port() {
-                    0 => SocketAddr::new(address.ip(), udp.local_addr().port()),
-                    _ => address,
-                };
-                let listener = TcpListener::bind(address).await;
-                let io = |error| StreamError::io(format!("binding TCP {address}"), error);
-                Some(listener.map_err(io)?)
+        let mut tries = 1;
+        loop {
+            let udp = UdpPort::bind(config.udp)?;
+            let Some(address) = config.tcp else {
+                return Ok(Self { udp, tcp: None });
+            };
+            let chosen = SocketAddr::new(address.ip(), udp.local_addr().port());
+            let is_chosen = address.port() == 0;
+            let address = if is_chosen { chosen } else { address };
+            match TcpListener::bind(address).await {
+                Ok(tcp) => {
+                    let tcp = Some(tcp);
+                    return Ok(Self { udp, tcp });
+                }
+                Err(error)
+                    if error.kind() == ErrorKind::AddrInUse
+                        && is_chosen
+                        && config.udp.port() == 0
+                        && tries < MAX_TRIES =>
+                {
+                    tries += 1;
+                }
+                Err(error) => {
+                    return Err(StreamError::io(format!("binding TCP {address}"), error));
+                }
             }
-            None => None,
-        };
-        Ok(Self { udp, tcp })
+        }
     }
 }
