@@ -167,6 +167,12 @@ impl HlsOrigin {
         async move { run.run(&key, frames, &config).await }
     }
 
+    /// How it packages.
+    #[must_use]
+    pub fn config(&self) -> &HlsConfig {
+        &self.shared.config
+    }
+
     /// Completes when the last segment of the publish of `key` that is now being packaged is closed: a moment after its stream has ended. At
     /// once where none is.
     pub async fn packaged(&self, key: &StreamKey) {

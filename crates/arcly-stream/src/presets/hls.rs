@@ -1,10 +1,11 @@
 //! HLS.
 
 use super::for_each_stream;
-use arcly_core::{Engine, StartAt, SubscribeOptions};
+use arcly_core::{Engine, StartAt, StreamHandle, SubscribeOptions};
 use arcly_mux_hls::{Container, HlsConfig, HlsOrigin, HlsOriginBuilder, Packaging};
 use arcly_mux_ts::TsSegmentMuxer;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// An HLS origin that cuts MPEG-TS segments. [`serve_hls`] feeds it; the host answers requests with [`HlsOrigin::handle`].
@@ -34,7 +35,8 @@ pub fn hls_origin(config: HlsConfig) -> HlsOriginBuilder {
         ))
 }
 
-/// Packages each stream of `engine` with `origin` until `shutdown` is cancelled.
+/// Packages each stream of `engine` with `origin` until `shutdown` is cancelled. Publishers that make keyframes on request only, as browsers do, are asked for
+/// one whenever a segment could be cut.
 ///
 /// ```
 /// use arcly_stream::mux::hls::{HlsConfig, HlsRequest};
@@ -59,13 +61,67 @@ pub async fn serve_hls(engine: Arc<Engine>, origin: HlsOrigin, shutdown: Cancell
         // The packager is never slower than its stream for long, and has to outlive any stall.
         let options = SubscribeOptions::start(StartAt::LatestKeyframe).max_lag(None);
         let run = origin.run_stream(stream.key(), stream.subscribe(options));
+        let asking = ask_for_keyframes(stream.clone(), origin.config().target_duration);
         let stop = stop.clone();
         async move {
             tokio::select! {
                 () = run => {}
+                () = asking => {}
                 () = stop.cancelled() => {}
             }
         }
     })
     .await;
+}
+
+/// Asks the publisher for a keyframe each time the newest one is older than a segment is to be. Never completes.
+async fn ask_for_keyframes(stream: StreamHandle, segment: Duration) {
+    // Often enough that a segment is not much longer for it.
+    let mut ticks = tokio::time::interval(segment / 4);
+    loop {
+        ticks.tick().await;
+        let mut newest = stream.subscribe(SubscribeOptions::start(StartAt::LatestKeyframe));
+        let age = newest.backlog().to_duration().unwrap_or_default();
+        if age >= segment {
+            stream.request_keyframe();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arcly_core::{AppSpec, CodecId, IngestContext, MediaFrame, StreamKey};
+    use bytes::Bytes;
+    use std::time::Duration;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_keyframe_is_asked_for_once_a_segment_could_be_cut() {
+        let engine = Engine::builder().application(AppSpec::new("live")).build();
+        let ctx = IngestContext::new(Arc::clone(&engine) as _);
+        let key = StreamKey::new("live", "cam");
+        let session = ctx.open_publish(key).await.expect("free");
+        let stream = session.handle().clone();
+        let publish = |seconds: i64, is_key| {
+            let at = seconds * 1_000;
+            let data = Bytes::from_static(b"picture");
+            let frame = MediaFrame::new_video(at, at, data, CodecId::Vp8, is_key);
+            session.publish_frame(frame).expect("live");
+        };
+        tokio::spawn(ask_for_keyframes(stream.clone(), Duration::from_secs(2)));
+        let asked = async || {
+            let asked = tokio::time::timeout(Duration::from_secs(3), stream.keyframe_requested());
+            asked.await.is_ok()
+        };
+        publish(0, true);
+        publish(1, false);
+        assert!(!asked().await, "it is a second old");
+        publish(2, false);
+        assert!(asked().await);
+        publish(3, true);
+        publish(4, false);
+        // What was asked for meanwhile was asked for before the keyframe.
+        let _ = asked().await;
+        assert!(!asked().await);
+    }
 }
