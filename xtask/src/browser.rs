@@ -1,4 +1,4 @@
-//! Players in a real browser for as long as one likes: the page's own, and hls.js.
+//! Players in a real browser for as long as one likes: the page's own, hls.js, and WebRTC in each codec.
 
 use crate::failure::{Failure, Result};
 use crate::process::Invocation;
@@ -7,12 +7,18 @@ use crate::steps::Steps;
 /// How long each plays where nothing is said: what the project promises.
 const SECONDS: &str = "60";
 
+/// The tests that play for as long as they are told.
+const TESTS: [&str; 4] = ["page_player", "hls_js", "webrtc_outputs", "webrtc_latency"];
+
 /// `cargo xtask browser [seconds] [test]`.
 pub(crate) fn run(steps: &mut Steps, arguments: &[String]) -> Result {
     let (seconds, filter) = read(arguments)?;
     // One after the other: what is measured is the player, not the machine.
     let mut command = vec!["test", "--package", "arcly-server"];
-    command.extend(["--test", "page_player", "--test", "hls_js", "--"]);
+    for test in TESTS {
+        command.extend(["--test", test]);
+    }
+    command.push("--");
     command.extend(["--test-threads", "1", "--nocapture"]);
     command.extend(filter);
     steps.run("players in a browser", || {

@@ -114,6 +114,16 @@ const TOOLS: &[Tool] = &[
         check: Check::Elements(&["rtmp2sink", "hlsdemux", "srtsrc", "tsdemux"]),
     },
     Tool {
+        name: "GStreamer's bindings of WebRTC",
+        package: "gir1.2-gst-plugins-bad-1.0",
+        check: Check::Typelib("GstWebRTC-1.0"),
+    },
+    Tool {
+        name: "GStreamer's ICE",
+        package: "gstreamer1.0-nice",
+        check: Check::Elements(&["nicesrc", "nicesink"]),
+    },
+    Tool {
         name: "GStreamer's ugly plugins",
         package: "gstreamer1.0-plugins-ugly",
         check: Check::Elements(&["x264enc"]),
@@ -171,32 +181,43 @@ fn install_npm_packages() -> Result {
     Invocation::program("npm", &arguments).run()
 }
 
-/// The package of PyPI that has ffmpeg 9, which plays and publishes Enhanced RTMP as Debian's does not, pinned, and where it goes.
-const PIP_PACKAGE: &str = "imageio-ffmpeg==0.8.1";
+/// Packages of PyPI, pinned, and where they go: ffmpeg 9, which plays and publishes Enhanced RTMP as Debian's does not, and a WebRTC client that
+/// shares no code with browsers.
+const PIP_PACKAGES: &[PipPackage] = &[
+    PipPackage {
+        name: "imageio_ffmpeg",
+        version: "0.8.1",
+        needs_others: false,
+    },
+    PipPackage {
+        name: "aiortc",
+        version: "1.16.0",
+        needs_others: true,
+    },
+];
 const PIP_FOLDER: &str = "target/pip";
 
-fn install_pip_package() -> Result {
-    if std::path::Path::new(PIP_FOLDER)
-        .join("imageio_ffmpeg-0.8.1.dist-info")
-        .exists()
-    {
-        return Ok(());
+struct PipPackage {
+    name: &'static str,
+    version: &'static str,
+    /// Whether the packages that it depends on are used.
+    needs_others: bool,
+}
+
+impl PipPackage {
+    fn install(&self) -> Result {
+        let info = format!("{}-{}.dist-info", self.name, self.version);
+        if std::path::Path::new(PIP_FOLDER).join(info).exists() {
+            return Ok(());
+        }
+        let spec = format!("{}=={}", self.name, self.version);
+        let mut arguments = vec!["-m", "pip", "install", "--quiet", "--only-binary", ":all:"];
+        if !self.needs_others {
+            arguments.push("--no-deps");
+        }
+        arguments.extend(["--upgrade", "--target", PIP_FOLDER, &spec]);
+        Invocation::program("python3", &arguments).run()
     }
-    let options = [
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--no-deps",
-        "--only-binary",
-        ":all:",
-    ];
-    let arguments = [
-        &options[..],
-        &["--upgrade", "--target", PIP_FOLDER, PIP_PACKAGE],
-    ]
-    .concat();
-    Invocation::program("python3", &arguments).run()
 }
 
 /// How often an installation is tried: a mirror may be in the middle of an update.
@@ -221,7 +242,7 @@ pub(crate) fn run(steps: &mut Steps) -> Result {
     steps.run("setup", || {
         install_tools()?;
         install_npm_packages()?;
-        install_pip_package()?;
+        PIP_PACKAGES.iter().try_for_each(PipPackage::install)?;
         println!("all that the tests need is installed");
         Ok(())
     })

@@ -32,7 +32,11 @@ pub(super) async fn serve(
     stream.set_nodelay(true)?;
     let (mut reader, mut writer) = stream.into_split();
     let mut input = BytesMut::with_capacity(MAX_FRAME_BYTES);
-    let first = next_frame(&mut reader, &mut input).await?;
+    let first = match next_frame(&mut reader, &mut input).await {
+        // Browsers open one for each candidate, and close what they do not need.
+        Err(error) if is_end(&error) => return Ok(()),
+        frame => frame?,
+    };
     let remote = SocketAddr::new(peer.ip().to_canonical(), peer.port());
     let Some(session) = router.find(Carrier::Tcp, remote, &first) else {
         return Err(io::Error::new(
@@ -50,7 +54,11 @@ pub(super) async fn serve(
     let read = async {
         deliver(&ports, &session, remote, first);
         loop {
-            let frame = next_frame(&mut reader, &mut input).await?;
+            let frame = match next_frame(&mut reader, &mut input).await {
+                // That is how peers go.
+                Err(error) if is_end(&error) => return Ok(()),
+                frame => frame?,
+            };
             deliver(&ports, &session, remote, frame);
             if session.is_closed() {
                 return Ok(());
@@ -82,6 +90,13 @@ fn deliver(ports: &Ports, session: &mpsc::Sender<Command>, remote: SocketAddr, d
         // A full inbox loses it, as by UDP.
         let _ = session.try_send(Command::Datagram { route, data });
     }
+}
+
+fn is_end(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe
+    )
 }
 
 async fn next_frame(

@@ -14,10 +14,14 @@ use arcly_stream::prelude::*;
 use arcly_stream::protocol::whip::sdp::MAX_SDP_BYTES;
 use arcly_stream::protocol::whip::{WhipMethod, WhipRequest, WhipResource, WhipResponse};
 use axum::Extension;
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
+use bytes::{Bytes, BytesMut};
+use hyper::body::Body as _;
+use std::future::poll_fn;
+use std::pin::Pin;
 
 /// `POST`, `PATCH`, `PUT` and `DELETE /<app>/<stream>/…`.
 pub(super) async fn serve(
@@ -49,13 +53,27 @@ pub(super) async fn serve(
     whip.credentials = credentials(&head.uri, &head.headers);
     whip.peer = Some(peer);
     whip.endpoint = head.uri.path().trim_end_matches('/').to_owned();
-    // One byte more is enough to see that it is too long.
-    let body = to_bytes(body, MAX_SDP_BYTES + 1).await;
-    let Ok(body) = body else {
-        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    whip.body = match read(body).await {
+        Ok(body) => body,
+        // There is hardly anybody left to read the answer.
+        Err(_) => return StatusCode::BAD_REQUEST.into_response(),
     };
-    whip.body = body;
     respond(server.handle(whip).await)
+}
+
+/// A body, or as much of it as shows that it is too long, which is answered by who knows how long it may be. How long that takes is bounded for all requests.
+async fn read(mut body: Body) -> std::result::Result<Bytes, axum::Error> {
+    let mut read = BytesMut::new();
+    while read.len() <= MAX_SDP_BYTES {
+        let frame = poll_fn(|context| Pin::new(&mut body).poll_frame(context));
+        let Some(frame) = frame.await.transpose()? else {
+            break;
+        };
+        if let Some(data) = frame.data_ref() {
+            read.extend_from_slice(data);
+        }
+    }
+    Ok(read.freeze())
 }
 
 /// `GET /<app>/<stream>/…`, which are HLS's but for the endpoints, where they are refused.
