@@ -157,7 +157,14 @@ impl Dialer {
         }
         let connection = Connection::new(*negotiated, options, now());
         let (route, incoming) = mpsc::channel(QUEUED_DATAGRAMS);
-        let reading = read(Arc::clone(&port), peer, local_id, handshake, route);
+        let longest = self.handshake.max_packet_bytes();
+        let reading = read(
+            Arc::clone(&port),
+            (peer, local_id),
+            longest,
+            handshake,
+            route,
+        );
         let reader = AbortOnDrop(tokio::spawn(reading).abort_handle());
         let link = Link::new(connection, path, port, incoming, entered.entry());
         Ok(Dialed {
@@ -255,15 +262,16 @@ fn local_address(url: &SrtUrl, peer: SocketAddr) -> SocketAddr {
 /// Reads the socket of a connection. Where both have called, the peer may still miss the last word of the handshake.
 async fn read(
     port: Arc<UdpPort>,
-    peer: SocketAddr,
-    local_id: SocketId,
+    (peer, local_id): (SocketAddr, SocketId),
+    longest: usize,
     mut handshake: Handshake,
     route: mpsc::Sender<Bytes>,
 ) {
     let mut batch = UdpBatch::new(BUFFERS);
     while !route.is_closed() && port.recv(&mut batch).await.is_ok() {
         for datagram in batch.datagrams() {
-            if datagram.from != peer || destination_of(datagram.data) != Some(local_id) {
+            let for_us = destination_of(datagram.data) == Some(local_id);
+            if datagram.from != peer || !for_us || datagram.data.len() > longest {
                 continue;
             }
             // Where the queue is full it is lost, as it would be in a full socket.

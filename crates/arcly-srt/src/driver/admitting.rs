@@ -18,6 +18,7 @@ use arcly_core::net::Rate;
 use arcly_core::{Action, EventKind, IngestContext, PlayRequest, PublishRequest, StreamError};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
@@ -104,6 +105,15 @@ impl Shared {
         Ok(())
     }
 
+    /// What the engine says, where it says so in time: a caller whose place was given to another is not waited for.
+    async fn in_time<T>(
+        &self,
+        asking: impl Future<Output = arcly_core::Result<T>>,
+    ) -> Result<T, Refusal> {
+        let answer = timeout(self.config.limits.decision_timeout, asking).await;
+        Ok(answer.map_err(|_| RejectReason::TIMEOUT)??)
+    }
+
     async fn publisher(
         &self,
         target: Target,
@@ -114,7 +124,7 @@ impl Shared {
             .credentials(target.credentials.clone())
             .peer(peer)
             .protocol(NAME);
-        let session = self.ctx.open_publish_with(request).await?;
+        let session = self.in_time(self.ctx.open_publish_with(request)).await?;
         let Some((mut link, _entered, _place)) = self.connect(admission, &target).await else {
             let _ = session.finish().await;
             return Ok(Ok(()));
@@ -141,7 +151,7 @@ impl Shared {
             .peer(peer)
             .protocol(NAME)
             .wait(self.config.play_wait);
-        let session = playback.open_play(request).await?;
+        let session = self.in_time(playback.open_play(request)).await?;
         let Some((mut link, _entered, _place)) = self.connect(admission, &target).await else {
             return Ok(Ok(()));
         };

@@ -105,8 +105,12 @@ impl<R> Listener<R> {
     }
 
     /// Takes a datagram from `from`. One for a connection, from that connection's peer, comes back with its route; all else
-    /// is dealt with, or ignored where it makes no sense.
+    /// is dealt with, or ignored where it makes no sense or is longer than our MTU.
     pub fn handle(&mut self, from: Path, datagram: Bytes, now: Instant) -> Option<(&R, Bytes)> {
+        if datagram.len() > self.options.max_packet_bytes() {
+            // Nobody was told that there is room for it, and in queues it would count as one.
+            return None;
+        }
         let destination = destination_of(&datagram)?;
         if destination != SocketId::LISTENER {
             let connection = self.connections.get(&destination)?;

@@ -104,18 +104,21 @@ impl Peer {
 
     /// Does what is due and waits for what comes, until `deadline` at most. What was delivered, and `None` after the end.
     pub(crate) async fn turn(&mut self, deadline: Instant) -> Option<Vec<Bytes>> {
-        let mut delivered = Vec::new();
+        let (mut delivered, mut ended) = (Vec::new(), false);
         self.connection.handle_timeout(now());
         while let Some(event) = self.connection.poll_event(now()) {
             match event {
                 Event::Data(data) => delivered.push(data.payload),
-                Event::Closed(_) => return None,
+                Event::Closed(_) => ended = true,
                 _ => {}
             }
         }
         while let Some(datagram) = self.connection.poll_transmit(now()) {
             let sent = self.socket.send(&datagram.to_bytes()).await;
             sent.expect("loopback takes it");
+        }
+        if ended {
+            return None;
         }
         let timeout = self.connection.next_timeout(now());
         let wake = timeout.map_or(deadline, |timeout| timeout.min(deadline));

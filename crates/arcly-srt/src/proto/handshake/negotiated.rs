@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 /// The least MTU that is taken: what each host must be able to receive over IPv4 (RFC 791), rounded.
 pub(super) const MIN_MTU: u32 = 576;
 /// The headers of IPv4 and UDP, which the MTU of a handshake counts.
-const IP_AND_UDP_BYTES: u32 = 28;
+pub(super) const IP_AND_UDP_BYTES: u32 = 28;
 
 /// All that both sides have agreed on: what a connection starts from.
 #[derive(Debug)]

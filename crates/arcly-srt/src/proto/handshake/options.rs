@@ -1,6 +1,7 @@
 //! What a side brings to a handshake.
 
 use super::extensions::{Capabilities, Flags, Version};
+use super::negotiated::IP_AND_UDP_BYTES;
 use crate::proto::crypto::{KeyLength, KeyRefresh};
 use std::time::Duration;
 
@@ -39,6 +40,11 @@ impl Default for Options {
 }
 
 impl Options {
+    /// The longest packet that a peer may send, in bytes: longer datagrams are none of its.
+    pub(crate) const fn max_packet_bytes(&self) -> usize {
+        self.mtu.saturating_sub(IP_AND_UDP_BYTES) as usize
+    }
+
     /// What an initiator says of itself.
     pub(super) fn capabilities(&self) -> Capabilities {
         Capabilities {

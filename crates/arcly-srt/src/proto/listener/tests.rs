@@ -263,3 +263,18 @@ proptest! {
         prop_assert_eq!(listener.pending(), 0);
     }
 }
+
+#[test]
+fn what_is_longer_than_the_mtu_is_for_nobody() {
+    let now = start();
+    let mut listener = listener(ListenerLimits::default(), now);
+    conclude(&mut listener, from(1, 1), 7, now);
+    let id = admit(&mut listener, 1, now).unwrap().local_id;
+    let of = |length: usize| {
+        let mut datagram = data(id).to_vec();
+        datagram.resize(length, 0);
+        Bytes::from(datagram)
+    };
+    assert!(listener.handle(from(1, 1), of(1_472), now).is_some());
+    assert!(listener.handle(from(1, 1), of(1_473), now).is_none());
+}
