@@ -146,7 +146,8 @@ impl SrtPush {
         *live = Some(now());
         self.supervisor.set_live(ctx);
         let message_bytes = fitting(&dialed.link, MESSAGE_BYTES, PACKET_BYTES);
-        let packager = MessagePackager::new(&*self.muxers, message_bytes, FLUSH_WINDOW);
+        let packager =
+            MessagePackager::new(&*self.muxers, message_bytes, FLUSH_WINDOW).of(self.key.clone());
         let rendition = session.handle().rendition(packager);
         let mut messages = rendition.subscribe_from(StartAt::LatestKeyframe);
         let link = &mut dialed.link;

@@ -159,7 +159,8 @@ impl Shared {
         let config = &self.config;
         let message_bytes = fitting(&link, config.message_bytes, config.packet_bytes);
         let packager =
-            MessagePackager::new(&*self.muxers, message_bytes, config.audio_flush_window);
+            MessagePackager::new(&*self.muxers, message_bytes, config.audio_flush_window)
+                .of(target.key.clone());
         let rendition = session.handle().rendition(packager);
         let mut messages = rendition.subscribe_from(config.play_start.into());
         let skip_after = config.skip_after;

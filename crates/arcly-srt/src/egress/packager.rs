@@ -1,8 +1,10 @@
 //! The rendition of a stream as messages of live SRT.
 
 use super::Message;
-use arcly_core::mux::{Muxer, MuxerFactory};
-use arcly_core::{Delivery, MediaFrame, MediaKind, Packager, Packets, Timestamp};
+use arcly_core::mux::{MuxError, Muxer, MuxerFactory};
+use arcly_core::{
+    CodecId, Delivery, MediaFrame, MediaKind, Packager, Packets, StreamKey, Timestamp,
+};
 use bytes::{Bytes, BytesMut};
 use std::time::Duration;
 
@@ -18,7 +20,7 @@ pub struct MessageVariant {
 
 /// Muxes a stream once for all players, and cuts it into messages: full ones, but for the last of a picture.
 ///
-/// Frames that the container cannot carry are left out. Sound goes out in front of the next picture, in the same messages, or else after the flush
+/// Frames that the container cannot carry are left out, which the log says once a codec. Sound goes out in front of the next picture, in the same messages, or else after the flush
 /// window: by itself it would take a packet a frame, most of it empty.
 pub struct MessagePackager {
     muxer: Box<dyn Muxer>,
@@ -31,6 +33,10 @@ pub struct MessagePackager {
     has_video: bool,
     /// Whether a sync point went by without a message: the next one that is made is one.
     owes_sync: bool,
+    /// Whose messages they are, for the log.
+    stream: Option<StreamKey>,
+    /// Codecs that the container cannot carry, which the log was told.
+    left_out: Vec<CodecId>,
 }
 
 impl MessagePackager {
@@ -51,6 +57,27 @@ impl MessagePackager {
             held_dts: Timestamp::ZERO,
             has_video: false,
             owes_sync: false,
+            stream: None,
+            left_out: Vec::new(),
+        }
+    }
+
+    /// Names the stream that is packed, so that the log can say of which stream something is left out.
+    #[must_use]
+    pub fn of(mut self, stream: StreamKey) -> Self {
+        self.stream = Some(stream);
+        self
+    }
+
+    /// A frame could not be carried. Players are not told, so the operator is, once a codec.
+    fn leave_out(&mut self, error: &MuxError) {
+        let MuxError::UnsupportedCodec { codec, .. } = error else {
+            return;
+        };
+        if !self.left_out.contains(codec) {
+            self.left_out.push(*codec);
+            let stream = self.stream.as_ref().map(tracing::field::display);
+            tracing::warn!(stream, %error, "a track is left out for players by SRT");
         }
     }
 
@@ -129,8 +156,9 @@ impl Packager for MessagePackager {
             self.has_video &= is_video;
         }
         self.has_video |= is_video && !frame.is_config();
-        // What cannot be carried is left out.
-        let _ = self.muxer.write(frame, &mut self.out);
+        if let Err(error) = self.muxer.write(frame, &mut self.out) {
+            self.leave_out(&error);
+        }
         if self.out.is_empty() {
             return;
         }

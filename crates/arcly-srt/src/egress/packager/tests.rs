@@ -1,8 +1,8 @@
 #![expect(clippy::disallowed_methods, reason = "virtual time is measured")]
 
 use super::*;
-use arcly_core::mux::{ContainerFormat, MuxError};
-use arcly_core::{CodecId, StartAt, StreamHandle, StreamKey, StreamLimits};
+use arcly_core::mux::ContainerFormat;
+use arcly_core::{RenditionSubscription, StartAt, StreamHandle, StreamLimits};
 use proptest::prelude::*;
 
 const PACKET: usize = 188;
@@ -64,6 +64,12 @@ fn sound(milliseconds: i64, packets: usize, fill: u8) -> MediaFrame {
     frame(milliseconds, MediaKind::Audio, packets, fill, false)
 }
 
+/// The next message, which comes within a second of virtual time.
+async fn next(messages: &mut RenditionSubscription<Message>) -> Message {
+    let message = tokio::time::timeout(Duration::from_secs(1), messages.recv()).await;
+    (*message.expect("in time").expect("live")).clone()
+}
+
 /// What a payload is made of: runs of packets with the same filling.
 fn runs(payload: &[u8]) -> Vec<(u8, usize)> {
     let mut runs: Vec<(u8, usize)> = Vec::new();
@@ -90,10 +96,10 @@ async fn sound_rides_in_front_of_the_next_picture() {
     ] {
         stream.publish_frame(frame).expect("live");
     }
-    let mut next = async || runs(&messages.recv().await.expect("live").payload);
-    assert_eq!(next().await, [(b'K', 2)]);
-    assert_eq!(next().await, [(b'a', 2), (b'b', 3), (b'P', 2)]);
-    assert_eq!(next().await, [(b'P', 2)]);
+    let mut runs_of_next = async || runs(&next(&mut messages).await.payload);
+    assert_eq!(runs_of_next().await, [(b'K', 2)]);
+    assert_eq!(runs_of_next().await, [(b'a', 2), (b'b', 3), (b'P', 2)]);
+    assert_eq!(runs_of_next().await, [(b'P', 2)]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -103,10 +109,10 @@ async fn sound_without_a_picture_goes_out_after_the_flush_window_and_at_the_end(
         .rendition(packager())
         .subscribe_from(StartAt::LatestKeyframe);
     stream.publish_frame(keyframe(0, 1, b'K')).expect("live");
-    assert_eq!(messages.recv().await.expect("live").payload.len(), PACKET);
+    assert_eq!(next(&mut messages).await.payload.len(), PACKET);
     let start = tokio::time::Instant::now();
     stream.publish_frame(sound(0, 2, b'a')).expect("live");
-    let message = messages.recv().await.expect("live");
+    let message = next(&mut messages).await;
     assert_eq!(runs(&message.payload), [(b'a', 2)]);
     let waited = start.elapsed();
     assert!(waited >= WINDOW && waited < 2 * WINDOW, "{waited:?}");
@@ -114,7 +120,7 @@ async fn sound_without_a_picture_goes_out_after_the_flush_window_and_at_the_end(
     stream.publish_frame(sound(21, 3, b'b')).expect("live");
     tokio::task::yield_now().await;
     stream.end();
-    let message = messages.recv().await.expect("it comes before the end");
+    let message = next(&mut messages).await;
     assert_eq!(runs(&message.payload), [(b'b', 3)]);
     assert!(messages.recv().await.is_none());
 }
@@ -132,14 +138,11 @@ async fn who_joins_at_a_keyframe_gets_nothing_from_before_it() {
         stream.publish_frame(frame).expect("live");
     }
     for expected in [b'K', b'a', b'L'] {
-        let message = all.recv().await.expect("live");
+        let message = next(&mut all).await;
         assert_eq!(message.payload[0], expected);
     }
     let mut joiner = rendition.subscribe_from(StartAt::LatestKeyframe);
-    assert_eq!(
-        runs(&joiner.recv().await.expect("live").payload),
-        [(b'L', 1)]
-    );
+    assert_eq!(runs(&next(&mut joiner).await.payload), [(b'L', 1)]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -153,10 +156,7 @@ async fn a_stream_of_sound_alone_waits_for_no_picture() {
         stream
             .publish_frame(sound(21 * number, 2, b'a'))
             .expect("live");
-        assert_eq!(
-            messages.recv().await.expect("live").payload.len(),
-            2 * PACKET
-        );
+        assert_eq!(next(&mut messages).await.payload.len(), 2 * PACKET);
     }
     assert_eq!(start.elapsed(), Duration::ZERO);
 }
