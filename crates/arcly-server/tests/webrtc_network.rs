@@ -154,3 +154,41 @@ async fn a_publisher_on_a_lossy_way_is_repaired_for_all_viewers() {
     });
     watch.await.expect("no panic");
 }
+
+#[test]
+fn a_browser_whose_udp_is_blocked_publishes_and_plays_by_tcp() {
+    let mut server = Server::start(&[]);
+    let mut camera = open(&server);
+    camera.evaluate("window.byTcp = true");
+    run(&mut camera, "publish('/live/cam/whip', 'VP8', '')");
+    server.wait_live("live/cam");
+    let mut viewer = open(&server);
+    viewer.evaluate("window.byTcp = true");
+    run(&mut viewer, "play('/live/cam/whep')");
+    viewer.wait("window.first !== undefined");
+    let decoded = "stats('inbound-rtp').then((report) => report.framesDecoded)";
+    let before = number(&mut viewer, decoded);
+    std::thread::sleep(Duration::from_secs(4));
+    let after = number(&mut viewer, decoded);
+    assert!(after - before > 30.0, "{before} to {after}");
+    for page in [&mut camera, &mut viewer] {
+        assert_eq!(
+            page.evaluate("way()"),
+            "tcp SRTP_AEAD_AES_128_GCM connected"
+        );
+    }
+}
+
+#[test]
+fn media_is_encrypted_by_the_cheapest_cipher() {
+    let mut server = Server::start(&[]);
+    let _encoder = encoder(&server.rtmp_url("live/enc"));
+    server.wait_live("live/enc");
+    let mut viewer = open(&server);
+    run(&mut viewer, "play('/live/enc/whep')");
+    viewer.wait("window.first !== undefined");
+    assert_eq!(
+        viewer.evaluate("way()"),
+        "udp SRTP_AEAD_AES_128_GCM connected"
+    );
+}

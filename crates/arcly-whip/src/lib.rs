@@ -15,6 +15,10 @@ mod server;
 mod statistics;
 pub mod transport;
 
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub use driver::fuzzing;
+
 pub use config::{IceServer, WhipConfig};
 pub use http::{WhipMethod, WhipRequest, WhipResource, WhipResponse};
 pub use limits::Limits;

@@ -17,8 +17,8 @@ async function negotiate(url, pc) {
     window.answer = body;
     window.session = new URL(response.headers.get('Location'), location).href;
     window.notice = response.headers.get('Arcly-Notice');
-    // Where a test stands between, the only way to the server is through it.
-    const sdp = !window.proxy ? body : body
+    // Where UDP is blocked, or a test stands between, the only way to the server is by TCP, or through the test.
+    const sdp = window.byTcp ? body.replace(/^a=candidate:.* udp .*\r\n/gm, '') : !window.proxy ? body : body
         .replace(/^a=candidate:.* tcp .*\r\n/gm, '')
         .replace(/^(a=candidate:.* udp \d+) \S+ \d+/gm, `$1 ${proxy.host} ${proxy.port}`);
     await pc.setRemoteDescription({type: 'answer', sdp});
@@ -50,6 +50,13 @@ async function play(url) {
     video.requestVideoFrameCallback(() => { mark('picture'); window.first = performance.now() - started; });
     await negotiate(url, pc);
     return true;
+}
+async function way() {
+    const reports = [...(await pc.getStats()).values()];
+    const transport = reports.find((report) => report.type === 'transport');
+    const pair = reports.find((report) => report.id === transport.selectedCandidatePairId);
+    const remote = reports.find((report) => report.id === pair.remoteCandidateId);
+    return [remote.protocol, transport.srtpCipher, transport.dtlsState].join(' ');
 }
 async function stats(kind) {
     for (const report of (await pc.getStats()).values())

@@ -1,5 +1,7 @@
 //! Sockets, clocks and tasks.
 
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod ports;
 mod publishing;
 mod router;

@@ -1,5 +1,6 @@
 //! [`PeerTransport`] with the crates of webrtc-rs' sans-IO engine.
 
+mod client_hello;
 mod engine;
 mod flights;
 mod nomination;
@@ -7,10 +8,11 @@ mod nomination;
 use super::demux::PacketKind;
 use super::srtp::Srtp;
 use super::{
-    Carrier, CloseReason, Fingerprint, IceCredentials, Identity, PeerTransport, Route, Transmit,
-    TransportError, TransportEvent,
+    Carrier, CloseReason, Fingerprint, IceCredentials, Identity, PeerTransport, Route, SrtpProfile,
+    Transmit, TransportError, TransportEvent,
 };
 use bytes::BytesMut;
+use client_hello::{ClientHello, Progress};
 use engine::{check_credentials, context_of, engine, handshake_config, local_candidate, route_of};
 use flights::Flights;
 use nomination::Nomination;
@@ -82,6 +84,8 @@ pub struct RtcTransport {
     dtls: Endpoint,
     /// Where we start the handshake.
     client_config: Option<Arc<HandshakeConfig>>,
+    /// Where the peer starts it: what has come of its first message, as long as the engine was shown nothing, and whose certificate it has to have.
+    client_hello: Option<(ClientHello, Fingerprint)>,
     flights: Flights,
     srtp: Option<Srtp>,
     /// By which media goes: what ICE selected, until then the way that was heard from last.
@@ -136,17 +140,19 @@ impl RtcTransport {
         agent
             .start_connectivity_checks(now, controlling, ufrag, pwd)
             .map_err(engine)?;
-        let handshake = handshake_config(&identity, remote_fingerprint, peer_is_passive)?;
-        let (server_config, client_config) = if peer_is_passive {
-            (None, Some(handshake))
+        let (client_config, client_hello) = if peer_is_passive {
+            let profiles = SrtpProfile::offered();
+            let config = handshake_config(&identity, remote_fingerprint, &profiles, true)?;
+            (Some(config), None)
         } else {
-            (Some(handshake), None)
+            (None, Some((ClientHello::default(), remote_fingerprint)))
         };
         let mut transport = Self {
             identity,
             agent,
-            dtls: Endpoint::new(PEER, TransportProtocol::UDP, server_config),
+            dtls: Endpoint::new(PEER, TransportProtocol::UDP, None),
             client_config,
+            client_hello,
             flights: Flights::default(),
             srtp: None,
             route: None,
@@ -192,6 +198,28 @@ impl RtcTransport {
             message,
         };
         self.agent.handle_read(message).is_ok()
+    }
+
+    /// Takes what comes until the peer's first message is whole, and then shows it to the engine.
+    fn begin_dtls(&mut self, now: Instant, data: BytesMut) -> bool {
+        let Some((hello, fingerprint)) = &mut self.client_hello else {
+            return self.handle_dtls(now, data);
+        };
+        let Progress::Complete(theirs, held) = hello.on_datagram(data) else {
+            return true;
+        };
+        let profiles = SrtpProfile::chosen(&theirs);
+        let config = handshake_config(&self.identity, *fingerprint, &profiles, false);
+        self.client_hello = None;
+        match config {
+            Ok(config) => self.dtls.set_server_config(Some(config)),
+            Err(_) => self.shut(CloseReason::DtlsFailed),
+        }
+        let mut taken = false;
+        for datagram in held {
+            taken |= self.handle_dtls(now, datagram);
+        }
+        taken
     }
 
     fn handle_dtls(&mut self, now: Instant, data: BytesMut) -> bool {
@@ -377,7 +405,7 @@ impl PeerTransport for RtcTransport {
                 if !self.selected {
                     self.route = Some(route);
                 }
-                self.handle_dtls(now, data)
+                self.begin_dtls(now, data)
             }
             Some(kind) => {
                 let media = self.srtp.as_mut().and_then(|srtp| match kind {

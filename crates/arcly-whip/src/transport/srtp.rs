@@ -44,6 +44,18 @@ impl SrtpProfile {
         ]
     }
 
+    /// What is accepted of a client that has named these: the best of them, or anything where it has named none that we know.
+    pub(super) fn chosen(theirs: &[u16]) -> Vec<SrtpProtectionProfile> {
+        let mut offered = Self::offered();
+        let best = offered
+            .iter()
+            .position(|profile| theirs.contains(&(*profile as u16)));
+        match best {
+            Some(best) => vec![offered.swap_remove(best)],
+            None => offered,
+        }
+    }
+
     fn negotiated(profile: SrtpProtectionProfile) -> Option<Self> {
         match profile {
             SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm => Some(Self::AeadAes128Gcm),

@@ -1,9 +1,8 @@
 //! What the engine is told, and what it tells, in our terms.
 
-use crate::transport::{
-    Carrier, Fingerprint, IceCredentials, Identity, Route, SrtpProfile, TransportError,
-};
+use crate::transport::{Carrier, Fingerprint, IceCredentials, Identity, Route, TransportError};
 use rtc_dtls::config::{ClientAuthType, ConfigBuilder, ExtendedMasterSecretType, HandshakeConfig};
+use rtc_dtls::extension::extension_use_srtp::SrtpProtectionProfile;
 use rtc_ice::candidate::candidate_host::CandidateHostConfig;
 use rtc_ice::candidate::{Candidate, CandidateConfig};
 use rtc_ice::tcp_type::TcpType;
@@ -59,6 +58,7 @@ pub(super) fn local_candidate(
 pub(super) fn handshake_config(
     identity: &Identity,
     expected: Fingerprint,
+    profiles: &[SrtpProtectionProfile],
     is_client: bool,
 ) -> Result<Arc<HandshakeConfig>, TransportError> {
     let provider = Arc::clone(&identity.provider);
@@ -77,7 +77,7 @@ pub(super) fn handshake_config(
     ConfigBuilder::default()
         .with_crypto_provider(Arc::clone(&identity.provider))
         .with_certificates(vec![identity.certificate.clone()])
-        .with_srtp_protection_profiles(SrtpProfile::offered())
+        .with_srtp_protection_profiles(profiles.to_vec())
         .with_client_auth(ClientAuthType::RequireAnyClientCert)
         // Certificates sign themselves here; what counts is the fingerprint.
         .with_insecure_skip_verify(true)

@@ -401,6 +401,27 @@ fn noise_from_a_connected_address_harms_nothing() {
     );
 }
 
+/// Browsers name the dear one first (RFC 5764 4.1.2: the server chooses).
+#[test]
+fn the_cheapest_cipher_that_a_client_knows_is_chosen_whatever_it_names_first() {
+    let [gcm_128, gcm_256, cm] = SrtpProfile::offered().try_into().unwrap();
+    for (named, expected) in [
+        (vec![cm, gcm_256, gcm_128], SrtpProfile::AeadAes128Gcm),
+        (vec![cm, gcm_256], SrtpProfile::AeadAes256Gcm),
+        (vec![cm], SrtpProfile::Aes128CmHmacSha1),
+    ] {
+        let mut pair = Pair::new(FULL);
+        let offerer = &mut pair.offerer.transport;
+        let theirs = pair.answerer.transport.identity.fingerprint();
+        let config = handshake_config(&offerer.identity, theirs, &named, true);
+        offerer.client_config = Some(config.unwrap());
+        pair.run(Duration::from_secs(2));
+        let connected = TransportEvent::Connected { profile: expected };
+        assert_eq!(pair.offerer.events, std::slice::from_ref(&connected));
+        assert_eq!(pair.answerer.events, [connected]);
+    }
+}
+
 /// Whether a STUN message is of this type.
 fn is_of(message: &[u8], message_type: [u8; 2]) -> bool {
     message.starts_with(&message_type) && message.get(4..8) == Some(&[0x21, 0x12, 0xa4, 0x42])
