@@ -1,7 +1,8 @@
 //! Audio without frames: G.711, G.722 and linear PCM, as RTP and recorders carry it (RFC 3551 4.5).
 //!
-//! A payload is any number of whole samples, so all there is to know is how long it lasts. There is no codec config; rate and channels come from
-//! the session description, and are 8 kHz mono for G.711 and G.722 where nothing is said.
+//! A payload is any number of whole samples, so all there is to know is how long it lasts. These codecs have no config of their own; rate and channels come from
+//! the session description, and are 8 kHz mono for G.711 and 16 kHz mono for G.722 where nothing is said. [`PcmFormat::to_config`] writes them down for
+//! those who hand samples on.
 
 use crate::{CodecError, Result};
 
@@ -30,6 +31,8 @@ pub enum PcmCodec {
 /// assert_eq!((wide.sample_rate, wide.rtp_clock_rate(), wide.samples(160)), (16_000, 8000, 320)); // 20 ms
 /// let studio = PcmFormat::new(PcmCodec::L16, 48_000, 2)?;
 /// assert_eq!((studio.samples(3840), studio.bytes(960)), (960, 3840));
+/// assert_eq!(studio.to_config(), *b"\0\0\xbb\x80\x02");
+/// assert_eq!(PcmFormat::from_config(PcmCodec::L16, &studio.to_config())?, studio);
 /// # Ok::<(), arcly_codec::CodecError>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -75,6 +78,28 @@ impl PcmFormat {
             sample_rate,
             channels,
         }
+    }
+
+    /// Rate and channels in five bytes: the rate in Hz, 32 bits, big-endian, and the channels. What linear samples are worth nothing without, and no standard
+    /// has a record for.
+    #[must_use]
+    pub const fn to_config(&self) -> [u8; 5] {
+        let [a, b, c, d] = self.sample_rate.to_be_bytes();
+        [a, b, c, d, self.channels]
+    }
+
+    /// Reads what [`to_config`](Self::to_config) writes, of a stream in this codec.
+    ///
+    /// # Errors
+    /// [`CodecError::Unwritable`] where the rate or the channels are 0, or it is not five bytes long.
+    pub fn from_config(codec: PcmCodec, config: &[u8]) -> Result<Self> {
+        let &[a, b, c, d, channels] = config else {
+            return Err(CodecError::Unwritable {
+                what: "PCM format",
+                reason: "it is not five bytes long",
+            });
+        };
+        Self::new(codec, u32::from_be_bytes([a, b, c, d]), channels)
     }
 
     /// The duration of a payload of `bytes`: samples a channel at [`sample_rate`](Self::sample_rate). A last sample that is cut off does not

@@ -91,7 +91,7 @@ pub struct WallClock(pub i64);
 /// | Opus | the packet | OpusHead |
 /// | MP3, AC-3, E-AC-3 | one sync frame, and behind it those of its dependent substreams | none |
 /// | FLAC | one frame | STREAMINFO block with its header |
-/// | G.711, G.722, L16 | whole samples, channels interleaved | none |
+/// | G.711, G.722, L16 | whole samples, channels interleaved (L16: big-endian) | none for mono at 8 kHz (G.722: 16); rate in Hz, 32 bits, big-endian, and channels, 8 bits |
 /// | data | see [`CodecId`] | the same, to be kept for joiners |
 ///
 /// Frames of a stream are published in decode order: DTS never decreases within a track.

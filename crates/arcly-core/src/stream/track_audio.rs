@@ -52,13 +52,23 @@ impl AudioFormat {
                     info.sample_rate,
                 ))
             }
-            _ => None,
+            _ => PcmFormat::from_config(pcm_codec(codec)?, payload)
+                .ok()
+                .map(Self::of_pcm),
+        }
+    }
+
+    fn of_pcm(format: PcmFormat) -> Self {
+        Self {
+            codec_string: format.codec_string().map(str::to_owned),
+            channels: format.channels.into(),
+            sample_rate: format.sample_rate,
         }
     }
 
     /// What the media frame `payload` tells of a codec without config; `None` where it cannot be parsed or does not tell.
     ///
-    /// G.711 and G.722 are mono, at 8 and 16 kHz (RFC 3551 6, the static payload types); nothing on the bus says otherwise. L16 has no usual rate.
+    /// G.711 and G.722 are mono, at 8 and 16 kHz (RFC 3551 6, the static payload types), where no config says otherwise. L16 has no usual rate.
     pub(super) fn from_frame(codec: CodecId, payload: &[u8]) -> Option<Self> {
         let pcm = match codec {
             CodecId::Mp3 => {
@@ -71,18 +81,21 @@ impl AudioFormat {
                 let (channels, rate) = (unit.channels(), unit.sample_rate());
                 return Some(Self::new(unit.codec_string(), channels, rate));
             }
-            CodecId::Pcmu => PcmCodec::Pcmu,
-            CodecId::Pcma => PcmCodec::Pcma,
-            CodecId::G722 => PcmCodec::G722,
-            _ => return None,
+            CodecId::L16 => return None,
+            _ => pcm_codec(codec)?,
         };
-        let format = PcmFormat::default_of(pcm);
-        Some(Self {
-            codec_string: format.codec_string().map(str::to_owned),
-            channels: format.channels.into(),
-            sample_rate: format.sample_rate,
-        })
+        Some(Self::of_pcm(PcmFormat::default_of(pcm)))
     }
+}
+
+fn pcm_codec(codec: CodecId) -> Option<PcmCodec> {
+    Some(match codec {
+        CodecId::Pcmu => PcmCodec::Pcmu,
+        CodecId::Pcma => PcmCodec::Pcma,
+        CodecId::G722 => PcmCodec::G722,
+        CodecId::L16 => PcmCodec::L16,
+        _ => return None,
+    })
 }
 
 #[cfg(test)]
@@ -102,6 +115,15 @@ mod tests {
         let of = |codec, payload: &[u8]| facts(AudioFormat::from_config(codec, payload));
         let asc = [0x12, 0x10];
         assert_eq!(of(CodecId::Aac, &asc), known("mp4a.40.2", 2, 44_100));
+        assert_eq!(
+            of(CodecId::L16, b"\0\0\xbb\x80\x02"),
+            known("ipcm", 2, 48_000)
+        );
+        assert_eq!(
+            of(CodecId::Pcmu, b"\0\0\x3e\x80\x01"),
+            known("ulaw", 1, 16_000)
+        );
+        assert_eq!(of(CodecId::L16, b"\0\0\0\0\x02"), None);
         let head = b"OpusHead\x01\x02\x38\x01\x44\xac\x00\x00\x00\x00\x00";
         // Opus plays at 48 kHz, whatever was encoded.
         assert_eq!(of(CodecId::Opus, head), known("opus", 2, 48_000));

@@ -40,6 +40,8 @@ pub(super) fn legacy_audio(frame: &MediaFrame) -> Option<TagHeader> {
         CodecId::Aac => header.push(&[0xAF, u8::from(!frame.is_config())]),
         CodecId::Mp3 => header.push(&[mp3_sound(&frame.payload)]),
         // 8 kHz has no code; ffmpeg writes 5.5 kHz, 16 bits, mono and readers go by the format.
+        // Of rates and channels, which a config tells, FLV has no record.
+        CodecId::Pcma | CodecId::Pcmu if frame.is_config() => return None,
         CodecId::Pcma => header.push(&[0x72]),
         CodecId::Pcmu => header.push(&[0x82]),
         _ => return None,

@@ -3,7 +3,7 @@
 use super::aac::AuHeaderLayout;
 use super::latm::read_mux_config;
 use arcly_codec::opus::OpusHead;
-use arcly_codec::pcm::PcmFormat;
+use arcly_codec::pcm::{PcmCodec, PcmFormat};
 use bytes::Bytes;
 
 /// The clock rate of video formats, in Hz.
@@ -151,7 +151,8 @@ impl PayloadFormat {
     }
 
     /// The decoder config that is known without a packet, in the shape of the codec's own record. That of Opus is made of its channels, with no
-    /// pre-skip, of which RTP says nothing.
+    /// pre-skip, of which RTP says nothing. That of PCM is its rate and channels ([`PcmFormat::to_config`]), where these are not
+    /// the only ones that a receiver would think of.
     #[must_use]
     pub fn config(&self) -> Option<Bytes> {
         match self {
@@ -168,6 +169,11 @@ impl PayloadFormat {
                 let config = read_mux_config(mux_config).ok()?;
                 config.audio.to_bytes().ok()
             }
+            Self::Pcm(pcm) => {
+                let linear = pcm.codec == PcmCodec::L16;
+                let told = linear || *pcm != PcmFormat::default_of(pcm.codec);
+                told.then(|| Bytes::copy_from_slice(&pcm.to_config()))
+            }
             _ => None,
         }
     }
@@ -175,7 +181,6 @@ impl PayloadFormat {
     /// The name of the format in session descriptions (`rtpmap`), as its registration writes it.
     #[must_use]
     pub fn encoding_name(&self) -> &'static str {
-        use arcly_codec::pcm::PcmCodec;
         match self {
             Self::H264 { .. } => "H264",
             Self::H265 { .. } => "H265",
