@@ -3,7 +3,7 @@
 mod server;
 
 use arcly_testkit::path_of_ffmpeg_9;
-use server::{HASHES, Server, Video, assert_same, clip, finished, hashes, hashes_of, spawn};
+use server::{HASHES, Server, Video, assert_same, clip_of, finished, hashes, hashes_of, spawn};
 
 /// Publishes a clip with one version of ffmpeg, and plays it with one from the middle on: each by its program and transport.
 async fn through(
@@ -12,7 +12,7 @@ async fn through(
     (publisher, publish_by): (&str, &str),
     (player, play_by): (&str, &str),
 ) {
-    let clip = clip(name, video);
+    let clip = clip_of(name, video, "8");
     let clip = clip.to_str().expect("UTF-8");
     let source = hashes_of(clip);
     let server = Server::start().await;

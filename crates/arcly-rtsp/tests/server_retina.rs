@@ -10,7 +10,7 @@ use retina::client::{
     UdpTransportOptions,
 };
 use retina::codec::CodecItem;
-use server::{PATIENCE, Server, Video, clip, finished, spawn};
+use server::{PATIENCE, Server, Video, clip_of, finished, spawn};
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
@@ -58,7 +58,7 @@ async fn play(url: &str, transport: &Transport) -> Played {
 }
 
 async fn through(name: &str, video: Video, transport: Transport) {
-    let clip = clip(name, video);
+    let clip = clip_of(name, video, "8");
     let server = Server::start().await;
     let url = server.url("clip");
     let publish = format!(

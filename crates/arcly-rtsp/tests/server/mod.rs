@@ -91,12 +91,7 @@ pub(crate) enum Video {
     H265,
 }
 
-/// A clip of 5 s with B-frames, keyframes each second, and AAC, made by ffmpeg.
-pub(crate) fn clip(name: &str, video: Video) -> PathBuf {
-    clip_of(name, video, "5")
-}
-
-/// A clip of so many seconds.
+/// A clip of so many seconds with B-frames, keyframes each second, and AAC, made by ffmpeg.
 pub(crate) fn clip_of(name: &str, video: Video, seconds: &str) -> PathBuf {
     let file = fresh_folder(env!("CARGO_TARGET_TMPDIR"), name).join("clip.mp4");
     let path = file.to_str().expect("UTF-8");
