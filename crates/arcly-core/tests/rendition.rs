@@ -247,3 +247,63 @@ async fn quiet_packets_wait_no_longer_than_the_flush_window() {
     viewer.for_each_ready(8, |packet| batch.push(packet.bytes.clone()));
     assert_eq!(batch, ["a1", "a2"]);
 }
+
+/// Joins frames in pairs: one alone is held.
+#[derive(Default)]
+struct Pairs {
+    held: Vec<u8>,
+}
+
+impl Pairs {
+    fn push(&mut self, out: &mut Packets<'_, Packet>) {
+        let bytes = Bytes::from(std::mem::take(&mut self.held));
+        out.push_sync(Packet::new(bytes, arcly_core::Timestamp::ZERO));
+    }
+}
+
+impl Packager for Pairs {
+    type Packet = Packet;
+    type Variant = ();
+
+    fn variant(&self) {}
+
+    fn pack(&mut self, frame: &Delivery<'_, MediaFrame>, out: &mut Packets<'_, Packet>) {
+        let is_second = !self.held.is_empty();
+        self.held.extend_from_slice(&frame.payload);
+        if is_second {
+            self.push(out);
+        } else {
+            out.hold();
+        }
+    }
+
+    fn release(&mut self, out: &mut Packets<'_, Packet>) {
+        if !self.held.is_empty() {
+            self.push(out);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_packager_holds_is_asked_for_after_the_flush_window_and_at_the_end() {
+    let stream = stream();
+    let mut viewer = stream
+        .rendition(Pairs::default())
+        .subscribe_from(StartAt::LatestKeyframe);
+    let start = tokio::time::Instant::now();
+    publish(&stream, "a", true);
+    publish(&stream, "b", true);
+    assert_eq!(viewer.recv().await.expect("live").bytes, "ab");
+    assert!(start.elapsed().is_zero(), "a pair waits for nothing");
+
+    publish(&stream, "c", true);
+    let held = tokio::time::timeout(std::time::Duration::from_secs(1), viewer.recv()).await;
+    assert_eq!(held.expect("in time").expect("live").bytes, "c");
+    assert_eq!(start.elapsed().as_millis(), 40);
+
+    publish(&stream, "d", true);
+    tokio::task::yield_now().await;
+    stream.end();
+    assert_eq!(viewer.recv().await.expect("before the end").bytes, "d");
+    assert!(viewer.recv().await.is_none());
+}
