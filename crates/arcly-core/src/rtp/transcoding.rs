@@ -18,10 +18,9 @@ pub struct TranscodingRtpPackager {
     packager: RtpPackager,
     transcoder: Arc<dyn AudioTranscoder>,
     tracks: Vec<Transcoded>,
-    stream: StreamHandle,
     /// Where the stream was when the rendition began: sound of before is not transcoded. It would come after the pictures of its time, and be of no
     /// use to viewers, who begin with live sound.
-    live: Option<Timestamp>,
+    live: Timestamp,
 }
 
 struct Transcoded {
@@ -40,11 +39,10 @@ impl TranscodingRtpPackager {
         transcoder: Arc<dyn AudioTranscoder>,
     ) -> Self {
         Self {
-            packager: RtpPackager::new(stream.clone(), variant),
+            live: newest(&stream),
+            packager: RtpPackager::new(stream, variant),
             transcoder,
             tracks: Vec::new(),
-            stream,
-            live: None,
         }
     }
 
@@ -125,10 +123,9 @@ impl Packager for TranscodingRtpPackager {
         if frame.is_sync_point {
             self.packager.owe_sync(frame);
         }
-        let live = *self.live.get_or_insert_with(|| newest(&self.stream));
         let mut tracks = self.tracks.iter_mut();
         if let Some(track) = tracks.find(|known| known.track == frame.track)
-            && frame.pts >= live
+            && frame.pts >= self.live
         {
             track.transcode.push(frame);
         }
@@ -139,10 +136,13 @@ impl Packager for TranscodingRtpPackager {
 fn newest(stream: &StreamHandle) -> Timestamp {
     let mut frames = stream.subscribe_from(StartAt::LatestKeyframe);
     let behind = frames.backlog();
-    match frames.try_recv() {
-        Some(first) => first.dts + behind,
-        None => Timestamp::from_raw(i64::MIN),
+    // Configs go before it, with the times at which they came.
+    while let Some(frame) = frames.try_recv() {
+        if !frame.is_config() {
+            return frame.dts + behind;
+        }
     }
+    Timestamp::from_raw(i64::MIN)
 }
 
 impl std::fmt::Debug for TranscodingRtpPackager {
