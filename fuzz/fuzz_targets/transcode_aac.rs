@@ -28,7 +28,11 @@ fuzz_target!(|data: &[u8]| {
         rest = after;
         units += 1;
         let unit = Bytes::copy_from_slice(unit);
-        pipeline.push(&MediaFrame::new_audio(Timestamp::from_millis(at), unit, CodecId::Aac));
+        pipeline.push(&MediaFrame::new_audio(
+            Timestamp::from_millis(at),
+            unit,
+            CodecId::Aac,
+        ));
         while let Some(packet) = pipeline.pull() {
             assert!(!packet.payload.is_empty() && packet.payload.len() <= 1_275);
             seconds += 0.02;
