@@ -76,8 +76,8 @@ pub async fn serve_hls(engine: Arc<Engine>, origin: HlsOrigin, shutdown: Cancell
 
 /// Asks the publisher for a keyframe each time the newest one is older than a segment is to be. Never completes.
 async fn ask_for_keyframes(stream: StreamHandle, segment: Duration) {
-    // Often enough that a segment is not much longer for it.
-    let mut ticks = tokio::time::interval(segment / 4);
+    // Often enough that a segment is not much longer for it; a host may have set it to nothing.
+    let mut ticks = tokio::time::interval((segment / 4).max(Duration::from_millis(50)));
     loop {
         ticks.tick().await;
         let mut newest = stream.subscribe(SubscribeOptions::start(StartAt::LatestKeyframe));
