@@ -93,7 +93,6 @@ mod tests {
     use super::*;
     use arcly_core::{AppSpec, CodecId, IngestContext, MediaFrame, StreamKey};
     use bytes::Bytes;
-    use std::time::Duration;
 
     #[tokio::test(start_paused = true)]
     async fn a_keyframe_is_asked_for_once_a_segment_could_be_cut() {
