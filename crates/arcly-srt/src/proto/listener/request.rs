@@ -34,7 +34,7 @@ pub struct Path {
 pub struct Request {
     /// Who calls.
     pub peer: PeerSocket,
-    /// What it sent. [`Extensions::stream_id`] is what it wants.
+    /// What it sent. [`Extensions::stream_id`](crate::proto::handshake::Extensions::stream_id) is what it wants.
     pub handshake: Handshake,
     /// How to reach it.
     pub path: Path,
@@ -52,11 +52,11 @@ pub struct Admission {
 }
 
 impl Request {
-    /// Whether what it brings goes together with these options and this secret; it is let in by [`Listener::accept`]. Where keys
-    /// come, this takes a millisecond of processor time.
+    /// Whether what it brings goes together with these options and this secret; it is let in by
+    /// [`Listener::accept`](super::Listener::accept). Where keys come, this takes a millisecond of processor time.
     ///
     /// # Errors
-    /// The reason to [`reject`](Listener::reject) it with.
+    /// The reason to [`reject`](super::Listener::reject) it with.
     pub fn check(
         self,
         options: &Options,
