@@ -63,7 +63,8 @@ impl Decrypted {
             })
             .collect();
         let (media, _, _) = accept_viewer(&offer, &tracks, &Self::local()?, 1).ok()?;
-        let mut watching = Watching::new(play, media, Duration::from_secs(5), 1, 7, now);
+        let catch_up = Duration::from_secs(5);
+        let mut watching = Watching::new(play, media, None, catch_up, 1, 7, now);
         watching.connected(now);
         Some(Self {
             media: Media::Watching(Box::new(watching)),

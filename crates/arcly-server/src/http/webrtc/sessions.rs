@@ -36,6 +36,8 @@ struct Session {
     route: Option<Route>,
     encryption: Option<&'static str>,
     rtt_ms: Option<f64>,
+    /// How much gets through to a viewer, in bits a second, as far as that has been tried.
+    bandwidth: Option<u64>,
     dropped_datagrams: u64,
     tracks: Vec<Track>,
 }
@@ -91,6 +93,7 @@ impl Session {
             }),
             encryption: measured.encryption.map(|profile| profile.name()),
             rtt_ms: measured.round_trip.map(milliseconds),
+            bandwidth: measured.bandwidth,
             dropped_datagrams: measured.dropped,
             tracks: measured.tracks.iter().map(Track::of).collect(),
         }
