@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 /// The longest access unit that is decoded, in bytes: 6 144 bits a channel (ISO/IEC 14496-3 4.5.3.1), for the eight that a config can have.
 pub const MAX_FRAME_BYTES: usize = 6_144;
 
-/// Transcodes one track of AAC-LC. Sans-IO: [`push`](Self::push) does the work of a frame, in some 0.2 ms; [`pull`](Self::pull) gives out what is
+/// Transcodes one track of AAC-LC. Sans-IO: [`push`](Self::push) does the work of a frame, in some 1 ms; [`pull`](Self::pull) gives out what is
 /// done. A packet has 20 ms; its timestamp is when its sound is to be heard, the delay of the encoder taken off.
 pub struct Pipeline {
     track: TrackId,
