@@ -48,17 +48,11 @@ fn healthy(mut player: Player) -> tokio::task::JoinHandle<u32> {
     tokio::spawn(async move {
         let mut expected = 0;
         let watching = async {
-            while let Some(message) = player.next().await {
+            let end = "NetStream.Play.UnpublishNotify";
+            while let Some(message) = player.next_before(end).await {
                 if let Some(number) = support::source::number(&message) {
                     assert_eq!(number, expected, "each picture comes");
                     expected += 1;
-                }
-                if player
-                    .codes
-                    .iter()
-                    .any(|code| code == "NetStream.Play.UnpublishNotify")
-                {
-                    break;
                 }
             }
         };

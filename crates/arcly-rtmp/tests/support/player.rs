@@ -80,6 +80,17 @@ impl Player {
         }
     }
 
+    /// The same, but `None` once the status `code` has come, in its place between the messages.
+    pub(crate) async fn next_before(&mut self, code: &str) -> Option<Message> {
+        loop {
+            match self.hear().await? {
+                Heard::Media(message) => return Some(message),
+                Heard::Code(heard) if heard == code => return None,
+                Heard::Code(_) => {}
+            }
+        }
+    }
+
     /// What comes before the status `code`, of media and data.
     pub(crate) async fn until(&mut self, wanted: &str) -> Vec<Message> {
         let mut before = Vec::new();
