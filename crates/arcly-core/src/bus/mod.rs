@@ -26,19 +26,21 @@
 
 mod chunk;
 mod cursor;
+mod delivery;
 mod log;
+mod options;
 mod retention;
 mod subscription;
 mod sync;
 mod wake;
 
 pub(crate) use chunk::Preamble;
+pub use delivery::{Delivery, Shared};
 pub(crate) use log::{Appended, Log, LogClosed};
+pub use options::{StartAt, SubscribeOptions, SubscriptionEnd};
 pub use retention::Retention;
 pub(crate) use subscription::LagObserver;
-pub use subscription::{
-    Delivery, Shared, StartAt, SubscribeOptions, Subscription, SubscriptionEnd,
-};
+pub use subscription::Subscription;
 
 #[cfg(arcly_loom)]
 pub mod model;

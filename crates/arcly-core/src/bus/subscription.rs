@@ -1,87 +1,15 @@
-//! Reading a log: [`Subscription`] and what it hands out.
+//! Reading a log.
 
-use super::LogItem;
-use super::chunk::{Chunk, Preamble};
 use super::cursor::{Current, Cursor, Readiness};
+use super::delivery::SharedPlace;
 use super::log::Log;
 use super::sync::Arc;
 use super::wake::Place;
+use super::{Delivery, LogItem, Shared, SubscribeOptions, SubscriptionEnd};
 use crate::TimeDelta;
 use std::fmt;
 use std::future::poll_fn;
-use std::ops::Deref;
 use std::task::{Context, Poll};
-use std::time::Duration;
-
-/// Where in a stream a subscription starts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum StartAt {
-    /// At the newest keyframe that is kept, with the codec configs in force there: a picture at once. At the first one to come
-    /// where none is kept.
-    #[default]
-    LatestKeyframe,
-    /// At the first keyframe to come, with the codec configs in force there: the least latency with a whole picture.
-    NextKeyframe,
-    /// With the next frame, whatever it is, and without codec configs: for statistics, or in combination with
-    /// [`StreamHandle::replay_buffer`](crate::StreamHandle::replay_buffer).
-    Live,
-    /// At the last keyframe that lies at least this far back; the oldest one kept where none does.
-    Back(Duration),
-}
-
-/// Settings of one subscription.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct SubscribeOptions {
-    /// Where to start.
-    pub start: StartAt,
-    /// How many frames may be missed, by falling behind again and again without ever catching up, before the subscription is
-    /// evicted. `None`: any number.
-    pub max_lag: Option<u64>,
-}
-
-impl SubscribeOptions {
-    /// The default of [`max_lag`](Self::max_lag): about 50 s of a stream with 30 + 47 frames a second.
-    pub const DEFAULT_MAX_LAG: u64 = 4_096;
-
-    /// The default options, starting at `start`.
-    #[must_use]
-    pub const fn start(start: StartAt) -> Self {
-        Self {
-            start,
-            max_lag: Some(Self::DEFAULT_MAX_LAG),
-        }
-    }
-
-    /// Sets [`max_lag`](Self::max_lag).
-    #[must_use]
-    pub const fn max_lag(mut self, frames: Option<u64>) -> Self {
-        self.max_lag = frames;
-        self
-    }
-}
-
-impl Default for SubscribeOptions {
-    fn default() -> Self {
-        Self::start(StartAt::LatestKeyframe)
-    }
-}
-
-/// Why a subscription hands out nothing more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum SubscriptionEnd {
-    /// The publisher ended the stream, and what there was has been read; [`Subscription::total_skipped`] tells what was missed.
-    StreamEnded,
-    /// The packager of a rendition failed, by a panic or with its runtime; the stream may still be live.
-    PackagerFailed,
-    /// The reader was too slow for too long.
-    Evicted {
-        /// How many items it missed.
-        skipped: u64,
-    },
-}
 
 /// Told when a subscription misses items.
 pub(crate) trait LagObserver: Send + Sync + 'static {
@@ -89,103 +17,6 @@ pub(crate) trait LagObserver: Send + Sync + 'static {
     fn lagged(&self, skipped: u64);
     /// The subscription missed `skipped` items without catching up and was evicted.
     fn evicted(&self, skipped: u64);
-}
-
-/// One item, shared with the log and all other readers. Dereferences to it.
-///
-/// Holding one keeps its chunk alive, at most 64 items. To keep an item for long, clone the item itself.
-pub struct Shared<T> {
-    place: SharedPlace<T>,
-    skipped: u64,
-}
-
-enum SharedPlace<T> {
-    Preamble(Arc<Preamble<T>>, usize),
-    Item(Arc<Chunk<T>>, u32),
-}
-
-impl<T: LogItem> Shared<T> {
-    /// The item's number in its stream, counted from 0 without holes. `None` for codec configs that were put before the
-    /// item a subscription started at.
-    #[must_use]
-    pub fn sequence(&self) -> Option<u64> {
-        match &self.place {
-            SharedPlace::Preamble(..) => None,
-            SharedPlace::Item(chunk, slot) => Some(chunk.first_sequence + u64::from(*slot)),
-        }
-    }
-
-    /// How many items this subscription missed directly before this one. Told with the first item after the gap, which is a codec
-    /// config where there is one.
-    #[must_use]
-    pub fn skipped(&self) -> u64 {
-        self.skipped
-    }
-
-    /// Whether the stream can be joined at this item: a keyframe of the leading track, or what stands for one without video.
-    #[must_use]
-    pub fn is_sync_point(&self) -> bool {
-        match &self.place {
-            SharedPlace::Preamble(..) => false,
-            SharedPlace::Item(chunk, slot) => chunk.is_sync_point(*slot),
-        }
-    }
-}
-
-impl<T> Clone for Shared<T> {
-    fn clone(&self) -> Self {
-        let place = match &self.place {
-            SharedPlace::Preamble(preamble, index) => {
-                SharedPlace::Preamble(Arc::clone(preamble), *index)
-            }
-            SharedPlace::Item(chunk, slot) => SharedPlace::Item(Arc::clone(chunk), *slot),
-        };
-        Self {
-            place,
-            skipped: self.skipped,
-        }
-    }
-}
-
-impl<T: LogItem> Deref for Shared<T> {
-    type Target = T;
-
-    #[expect(
-        clippy::expect_used,
-        reason = "a `Shared` is made of a filled slot only, and slots are write-once"
-    )]
-    fn deref(&self) -> &T {
-        match &self.place {
-            SharedPlace::Preamble(preamble, index) => &preamble.items[*index],
-            SharedPlace::Item(chunk, slot) => chunk.get(*slot).expect("the slot is filled"),
-        }
-    }
-}
-
-impl<T: LogItem + fmt::Debug> fmt::Debug for Shared<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&**self, f)
-    }
-}
-
-/// One item, borrowed from the log, as [`Subscription::for_each_ready`] hands it out. Dereferences to it.
-#[derive(Debug, Clone, Copy)]
-pub struct Delivery<'a, T> {
-    /// The item.
-    pub item: &'a T,
-    /// Its number in its stream, see [`Shared::sequence`].
-    pub sequence: Option<u64>,
-    /// How many items this subscription missed directly before this one.
-    pub skipped: u64,
-    /// Whether the stream can be joined at this item.
-    pub is_sync_point: bool,
-}
-
-impl<T> Deref for Delivery<'_, T> {
-    type Target = T;
-    fn deref(&self) -> &T {
-        self.item
-    }
 }
 
 /// A reader of a stream.
@@ -400,6 +231,12 @@ impl<T: LogItem> Subscription<T> {
             .into_iter()
             .flat_map(|(chunk, first)| (first..).map_while(|slot| chunk.get(slot)));
         items.take(max)
+    }
+
+    /// Whether the last look found that all there was is read, or will ever be.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        self.drained || self.end.is_some()
     }
 
     /// Takes the first `count` of the items that [`peek_ready`](Self::peek_ready) has just shown.

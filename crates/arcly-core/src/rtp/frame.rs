@@ -2,6 +2,7 @@
 
 use super::packet::HEADER_BYTES;
 use super::{NtpTime, RtpHeader};
+use crate::net::fan_out::WireBytes;
 use crate::{CodecId, LogItem, MediaKind, StreamHandle, Timestamp, TrackId};
 use bytes::Bytes;
 use std::hash::{BuildHasher, RandomState};
@@ -264,6 +265,16 @@ impl RenditionClock {
         hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
         hash = (hash ^ (hash >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
         hash ^ (hash >> 33)
+    }
+}
+
+impl WireBytes for RtpFrame {
+    fn as_wire(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    fn wire(&self) -> Bytes {
+        self.bytes.clone()
     }
 }
 

@@ -4,22 +4,16 @@ use crate::Error;
 use crate::flv::NotCarried;
 use crate::proto::client::{End, InvalidUrl, RtmpUrl, Stage};
 use arcly_core::net::DialError;
+use arcly_core::relay::SocketError;
 use arcly_core::{CodecId, EndReason, StreamError};
-use std::io;
-use std::time::Duration;
 
 /// Why an attempt failed. None of the texts holds a secret.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
     #[error(transparent)]
     Dial(#[from] DialError),
-    #[error("{action}: {source}")]
-    Io {
-        action: &'static str,
-        source: io::Error,
-    },
-    #[error("the server takes nothing for {0:?}")]
-    WriteTimeout(Duration),
+    #[error(transparent)]
+    Socket(#[from] SocketError),
     #[error("the server closed the connection while {0} was waited for")]
     ClosedByServer(Stage),
     #[error(transparent)]

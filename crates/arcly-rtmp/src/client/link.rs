@@ -1,44 +1,22 @@
-//! One connection of a client: its transport and its session.
+//! One connection of a client: its socket and its session.
 
 use super::failure::Failure;
 use crate::Limits;
 use crate::proto::client::{ClientSession, Event, Input, Output};
 use arcly_core::Transport;
-use arcly_core::net::Rate;
-use arcly_core::relay::RelayTraffic;
-use bytes::{Buf, Bytes};
-use std::collections::VecDeque;
-use std::io::{self, IoSlice};
+use arcly_core::net::now;
+use arcly_core::relay::{RelaySocket, RelayTraffic, SocketRead, SocketReady};
 use std::time::{Duration, Instant};
-use tokio::time::{sleep_until, timeout};
-
-/// How much is read at once.
-const READ_BYTES: usize = 64 << 10;
-
-/// The pieces that go into one write.
-const MAX_SLICES: usize = 64;
+use tokio::time::timeout;
 
 /// How long the server has to take our last words.
 const LINGER: Duration = Duration::from_secs(1);
 
 /// Moves the bytes of one connection. Every method can be dropped between polls and called again.
 pub(super) struct Link {
-    transport: Transport,
+    socket: RelaySocket,
     session: ClientSession,
-    buffer: Vec<u8>,
-    /// What waits to be written.
-    outbox: VecDeque<Bytes>,
-    /// Whether TLS holds what the socket has not taken.
-    unflushed: bool,
-    /// Since when nothing of it was taken.
-    blocked_since: Option<Instant>,
     deadline: Instant,
-    /// How fast the server may send.
-    ingest: Rate,
-    /// Until when it is not read, where it was faster.
-    read_again: Option<Instant>,
-    write_timeout: Duration,
-    traffic: RelayTraffic,
 }
 
 /// What a link has to say.
@@ -57,18 +35,11 @@ impl Link {
         limits: &Limits,
         traffic: RelayTraffic,
     ) -> Self {
+        let (rate, patience) = (limits.bytes_per_second, limits.write_timeout);
         Self {
-            transport,
+            socket: RelaySocket::new(transport, rate, patience, traffic),
             session,
-            buffer: vec![0; READ_BYTES],
-            outbox: VecDeque::new(),
-            unflushed: false,
-            blocked_since: None,
             deadline: now(),
-            ingest: Rate::bytes(limits.bytes_per_second, now()),
-            read_again: None,
-            write_timeout: limits.write_timeout,
-            traffic,
         }
     }
 
@@ -78,7 +49,7 @@ impl Link {
 
     /// Whether all that was said is with the socket.
     pub(super) fn is_drained(&self) -> bool {
-        self.outbox.is_empty() && !self.unflushed
+        self.socket.is_drained()
     }
 
     /// Takes what the session has to say.
@@ -86,7 +57,7 @@ impl Link {
         loop {
             match self.session.poll_output() {
                 Output::Event(event) => return Progress::Event(event),
-                Output::Transmit(bytes) => self.outbox.push_back(bytes),
+                Output::Transmit(bytes) => self.socket.push(bytes),
                 Output::Timeout(deadline) => {
                     self.deadline = deadline;
                     return Progress::Idle;
@@ -99,135 +70,35 @@ impl Link {
     /// Writes what is there to be written, then waits for input, for room, or for the session's deadline, whichever is first, and acts
     /// on that.
     pub(super) async fn pump(&mut self) -> Result<(), Failure> {
-        self.write()?;
-        let waits_for_room = !self.is_drained();
-        let give_up = match self.blocked_since {
-            Some(since) if waits_for_room => since.checked_add(self.write_timeout),
-            _ => None,
-        };
-        let timers = [give_up, self.read_again];
-        let deadline = timers
-            .into_iter()
-            .flatten()
-            .fold(self.deadline, Instant::min);
-        tokio::select! {
-            ready = self.transport.readable(), if self.read_again.is_none() => {
-                ready.map_err(|source| Failure::Io { action: "reading", source })?;
+        self.socket.write()?;
+        match self.socket.ready(true, self.deadline).await? {
+            SocketReady::Input => {
                 self.read()?;
                 // A socket that always has more must not keep the thread from the others.
                 tokio::task::consume_budget().await;
-                Ok(())
             }
-            ready = self.transport.writable(), if waits_for_room => {
-                ready.map_err(|source| Failure::Io { action: "writing", source })?;
-                self.write()
-            }
-            () = sleep_until(deadline.into()) => {
-                if give_up.is_some_and(|give_up| give_up <= now()) {
-                    return Err(Failure::WriteTimeout(self.write_timeout));
-                }
-                self.read_again = self.read_again.filter(|&again| again > now());
-                Ok(self.session.handle_input(Input::Timeout, now())?)
-            }
+            SocketReady::Room => self.socket.write()?,
+            SocketReady::Time => self.session.handle_input(Input::Timeout, now())?,
         }
+        Ok(())
     }
 
     /// Says goodbye, and waits a little for the server to take it.
     pub(super) async fn close(mut self) {
         self.session.finish();
         while let Progress::Event(_) = self.poll() {}
-        let goodbye = async {
-            while !self.is_drained() {
-                if self.write().is_err() || self.is_drained() {
-                    break;
-                }
-                if self.transport.writable().await.is_err() {
-                    break;
-                }
-            }
-            // It is closed either way.
-            let _ = self.transport.shutdown().await;
-        };
-        let _ = timeout(LINGER, goodbye).await;
+        let _ = timeout(LINGER, self.socket.finish()).await;
     }
 
     fn read(&mut self) -> Result<(), Failure> {
-        match self.transport.try_read(&mut self.buffer) {
-            Ok(0) => Err(Failure::ClosedByServer(self.session.stage())),
-            Ok(length) => {
-                self.traffic.add_received(length);
-                let now = now();
-                let wait = self.ingest.charge(length as u64, now);
-                self.read_again = (!wait.is_zero()).then(|| now + wait);
-                let bytes = self.buffer.get(..length).unwrap_or_default();
-                Ok(self.session.handle_input(Input::Receive(bytes), now)?)
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
-            Err(source) => Err(Failure::Io {
-                action: "reading",
-                source,
-            }),
+        let session = &mut self.session;
+        let read = self
+            .socket
+            .read(|bytes, now| session.handle_input(Input::Receive(bytes), now))?;
+        match read {
+            SocketRead::Took(result) => Ok(result?),
+            SocketRead::Nothing => Ok(()),
+            SocketRead::End => Err(Failure::ClosedByServer(self.session.stage())),
         }
     }
-
-    /// Writes as much as the socket takes.
-    fn write(&mut self) -> Result<(), Failure> {
-        let result = self.try_write();
-        match result {
-            Ok(()) => {
-                self.blocked_since = None;
-                Ok(())
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.blocked_since.get_or_insert_with(now);
-                Ok(())
-            }
-            Err(source) => Err(Failure::Io {
-                action: "writing",
-                source,
-            }),
-        }
-    }
-
-    fn try_write(&mut self) -> io::Result<()> {
-        while !self.outbox.is_empty() {
-            let mut slices = [IoSlice::new(&[]); MAX_SLICES];
-            let mut count = 0;
-            for (slice, bytes) in slices.iter_mut().zip(&self.outbox) {
-                *slice = IoSlice::new(bytes);
-                count += 1;
-            }
-            let slices = slices.get(..count).unwrap_or_default();
-            let mut written = self.transport.try_write_vectored(slices)?;
-            if written == 0 {
-                return Err(io::ErrorKind::WriteZero.into());
-            }
-            self.traffic.add_sent(written);
-            self.blocked_since = None;
-            self.unflushed = true;
-            while let Some(first) = self.outbox.front_mut() {
-                let taken = written.min(first.len());
-                first.advance(taken);
-                written -= taken;
-                if !first.is_empty() {
-                    break;
-                }
-                self.outbox.pop_front();
-            }
-        }
-        if self.unflushed {
-            self.transport.try_flush()?;
-            self.unflushed = false;
-        }
-        Ok(())
-    }
-}
-
-/// Tokio's clock, which tests can hold.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the driver is where time comes from"
-)]
-pub(super) fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
 }

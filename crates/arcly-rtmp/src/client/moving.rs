@@ -1,8 +1,8 @@
 //! A server that asks us to connect anew, and the moment at which we do (Enhanced RTMP v2, "Reconnect Request").
 
 use super::failure::Failure;
-use super::link::now;
 use crate::proto::client::RtmpUrl;
+use arcly_core::net::now;
 use std::future::pending;
 use std::time::{Duration, Instant};
 use tokio::time::sleep_until;

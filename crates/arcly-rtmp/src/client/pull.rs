@@ -1,12 +1,13 @@
 //! A remote stream, brought in.
 
 use super::failure::Failure;
-use super::link::{Link, Progress, now};
+use super::link::{Link, Progress};
 use super::moving::Moving;
 use super::relay::{Attempt, Opened, Relay, relay_settings};
 use crate::proto::client::{End, Event, Purpose, RtmpUrl};
 use arcly_core::health::Health;
-use arcly_core::relay::RelayStatus;
+use arcly_core::net::now;
+use arcly_core::relay::{RelayStatus, SocketError};
 use arcly_core::{
     Credentials, EndReason, InboundProtocol, IngestContext, MediaFrame, MediaKind, PublishRequest,
     PublishSession, Result, StreamError, StreamKey, Takeover, async_trait,
@@ -107,7 +108,10 @@ impl RtmpPull {
         if clean && let Some(publication) = publication {
             self.finish(publication).await;
         }
-        if !matches!(result, Err(Failure::ClosedByServer(_) | Failure::Io { .. })) {
+        if !matches!(
+            result,
+            Err(Failure::ClosedByServer(_) | Failure::Socket(SocketError::Io { .. }))
+        ) {
             link.close().await;
         }
         moving.settle(result)

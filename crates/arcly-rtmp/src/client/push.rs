@@ -1,13 +1,14 @@
 //! A local stream, sent to a remote server.
 
 use super::failure::Failure;
-use super::link::{Link, Progress, now};
+use super::link::{Link, Progress};
 use super::moving::Moving;
 use super::relay::{Attempt, Opened, Relay, relay_settings};
 use super::sending::Sending;
 use crate::proto::client::{Event, Purpose, RtmpUrl};
 use arcly_core::health::Health;
-use arcly_core::relay::RelayStatus;
+use arcly_core::net::now;
+use arcly_core::relay::{RelayStatus, SocketError};
 use arcly_core::{
     Credentials, InboundProtocol, IngestContext, PlayRequest, PlaySession, Result, StartAt,
     StreamError, StreamKey, Subscription, SubscriptionEnd, async_trait,
@@ -151,7 +152,10 @@ impl RtmpPush {
             () = play.ended() => Err(Failure::PlayEnded),
             result = self.send(&mut link, &mut sending, &mut frames, play, ctx, live) => result,
         };
-        if !matches!(result, Err(Failure::ClosedByServer(_) | Failure::Io { .. })) {
+        if !matches!(
+            result,
+            Err(Failure::ClosedByServer(_) | Failure::Socket(SocketError::Io { .. }))
+        ) {
             link.close().await;
         }
         sending.moving.settle(result)

@@ -1,11 +1,11 @@
 //! What pulling and pushing have in common: their settings, opening a connection, and trying again.
 
 use super::failure::Failure;
-use super::link::{Link, Progress, now};
+use super::link::{Link, Progress};
 use crate::proto::capabilities::Capabilities;
 use crate::proto::client::{ClientConfig, ClientSession, End, Event, Purpose, RtmpUrl};
 use arcly_core::IngestContext;
-use arcly_core::net::Dialer;
+use arcly_core::net::{Dialer, now};
 use arcly_core::relay::{self, MAX_TURNS, Outcome, RelayStatus, Supervisor};
 use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;

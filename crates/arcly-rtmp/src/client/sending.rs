@@ -1,11 +1,12 @@
 //! What a push sends on one connection.
 
 use super::failure::Failure;
-use super::link::{Link, now};
+use super::link::Link;
 use super::moving::Moving;
 use super::push_queue::PushQueue;
 use crate::flv::{NotCarried, TagWriter, on_meta_data};
 use crate::proto::capabilities::Capabilities;
+use arcly_core::net::now;
 use arcly_core::{
     CodecId, MediaFrame, MediaKind, PlaySession, StreamKey, Subscription, Timestamp, TrackId,
 };

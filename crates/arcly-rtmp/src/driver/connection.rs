@@ -1,57 +1,45 @@
 //! One connection and its session. Its socket, what it publishes and what it plays are in files of their own.
 
 use super::NAME;
-use super::flusher::Flushers;
+use super::feeds::{Feeds, Wire};
 use super::outcome::ConnectionError;
 use super::pace::Pacer;
 use super::playing::{Play, PlayWoken};
 use super::publishing::Publication;
 use super::rare::Rare;
-use super::wire::Wire;
 use crate::Config;
+use crate::egress::FlvVariant;
 use crate::proto::session::{Event, Input, MessageStreamId, Output, PlayEnd, ServerSession};
 use crate::proto::status::StatusCode;
-use arcly_core::net::Rate;
+use arcly_core::net::fan_out::{Flushers, Joined};
 #[cfg(feature = "tls")]
 use arcly_core::net::tls::TlsConfig;
+use arcly_core::net::{Rate, now};
 use arcly_core::{
     EndReason, EventKind, Handshake, IngestContext, StreamError, StreamKey, TcpConnection,
     Transport,
 };
-use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Sleep, sleep_until, timeout};
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+use tokio::time::{Sleep, sleep_until};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 use tracing::{debug, info, warn};
 
-/// How much is read at once. A session copies what it keeps, so one buffer serves all connections of a thread.
-const READ_BYTES: usize = 64 << 10;
-
-thread_local! {
-    static READ_BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_BYTES]);
-}
-
 /// How many bytes of replies may wait for a peer that does not take them; it is not read meanwhile.
 const MAX_REPLY_BYTES: usize = 64 << 10;
-
-/// How long a peer has to take the last words before the socket is closed: closing it with unread input would reset the
-/// connection, and the words be lost.
-const LINGER: Duration = Duration::from_millis(500);
 
 /// What all connections of a server have in common.
 pub(super) struct Shared {
     pub(super) ctx: IngestContext,
     pub(super) config: Arc<Config>,
     pub(super) pacer: Arc<Pacer>,
-    pub(super) flushers: Flushers,
+    pub(super) flushers: Flushers<FlvVariant, Feeds>,
 }
 
 /// Serves one connection to its end.
@@ -150,7 +138,7 @@ impl Connection {
         let config = Arc::clone(&shared.config);
         Self {
             session: ServerSession::new(Arc::clone(&config), now()),
-            wire: Wire::new(stream, Arc::clone(&config)),
+            wire: Wire::new(stream, Feeds::new(Arc::clone(&config))),
             peer,
             ctx: shared.ctx.clone(),
             shared,
@@ -223,13 +211,14 @@ impl Connection {
             }
         }
         let mut line = self.wire.lock();
-        if let Poll::Ready(woken) = line.poll_send(cx) {
+        // Alone, it has nothing to make ready for others.
+        if let Poll::Ready(woken) = line.poll_send(cx, &mut Joined::default()) {
             return Poll::Ready(match woken {
                 Ok((stream, end)) => Woken::PlayEnded(stream, end),
                 Err(error) => Woken::WriteFailed(error),
             });
         }
-        self.session.sent(line.take_sent());
+        self.session.sent(line.media().take_sent());
         drop(line);
         if self.may_read()
             && let Poll::Ready(read) = self.poll_read(cx)
@@ -279,33 +268,26 @@ impl Connection {
 
     /// Reads what is there, once; breaks at the end of the input.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<ControlFlow<()>>> {
-        READ_BUFFER.with_borrow_mut(|buffer| {
-            let mut buffer = ReadBuf::new(buffer);
-            match Pin::new(&mut self.wire.lock().stream).poll_read(cx, &mut buffer) {
-                Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                Poll::Pending => return Poll::Pending,
-            }
-            if buffer.filled().is_empty() {
-                return Poll::Ready(Ok(ControlFlow::Break(())));
-            }
+        let read = self.wire.poll_read(cx, |bytes| {
             self.heard = true;
             let now = now();
-            let wait = self.ingest.charge(buffer.filled().len() as u64, now);
+            let wait = self.ingest.charge(bytes.len() as u64, now);
             self.read_again = (!wait.is_zero()).then(|| now + wait);
-            let result = self
-                .session
-                .handle_input(Input::Receive(buffer.filled()), now);
-            self.note(result);
-            Poll::Ready(Ok(ControlFlow::Continue(())))
+            self.session.handle_input(Input::Receive(bytes), now)
+        });
+        Poll::Ready(match ready!(read)? {
+            Some(result) => {
+                self.note(result);
+                Ok(ControlFlow::Continue(()))
+            }
+            None => Ok(ControlFlow::Break(())),
         })
     }
 
     /// The next time at which something is to be done, though nothing comes.
     fn deadline(&self, session: Instant) -> Instant {
-        let blocked_since = self.wire.lock().blocked_since();
-        let stuck =
-            blocked_since.and_then(|since| since.checked_add(self.config.limits.write_timeout));
+        let limit = self.config.limits.write_timeout;
+        let stuck = self.wire.lock().stuck_at(limit);
         let others = stuck.into_iter().chain(self.read_again);
         others.fold(session, Instant::min)
     }
@@ -313,9 +295,9 @@ impl Connection {
     fn deadline_passed(&mut self) -> Result<(), ConnectionError> {
         let now = now();
         let limit = self.config.limits.write_timeout;
-        let blocked_since = self.wire.lock().blocked_since();
-        if blocked_since.is_some_and(|since| now.duration_since(since) >= limit) {
-            self.wire.lock().stuck();
+        let stuck_at = self.wire.lock().stuck_at(limit);
+        if stuck_at.is_some_and(|at| at <= now) {
+            self.wire.lock().media().stuck();
             let failure = self.failure.take();
             return Err(failure.unwrap_or(ConnectionError::WriteTimeout(limit)));
         }
@@ -450,36 +432,8 @@ impl Connection {
         self.plays.clear();
         let result = self.failure.take().map_or(Ok(()), Err);
         if self.session.connect().is_some() {
-            // Whether or not the peer took them and hung up in time, it had its chance.
-            let _ = timeout(LINGER, say_goodbye(&self.wire)).await;
+            self.wire.say_goodbye().await;
         }
         result
     }
-}
-
-/// Writes what is left, and waits for the peer to hang up.
-async fn say_goodbye(wire: &Wire) -> io::Result<()> {
-    poll_fn(|cx| wire.lock().poll_drain(cx)).await?;
-    poll_fn(|cx| Pin::new(&mut wire.lock().stream).poll_shutdown(cx)).await?;
-    poll_fn(|cx| {
-        READ_BUFFER.with_borrow_mut(|buffer| {
-            loop {
-                let mut buffer = ReadBuf::new(buffer);
-                match Pin::new(&mut wire.lock().stream).poll_read(cx, &mut buffer) {
-                    Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {}
-                    other => return other,
-                }
-            }
-        })
-    })
-    .await
-}
-
-/// Tokio's clock, which tests can hold.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the driver is where time comes from"
-)]
-pub(super) fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
 }

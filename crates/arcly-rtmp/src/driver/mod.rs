@@ -1,17 +1,17 @@
 //! The server on tokio: it moves bytes and sleeps; [`proto`](crate::proto) decides.
 
-mod batch;
 mod connection;
-mod flusher;
+mod feeds;
 mod outcome;
 mod pace;
 mod playing;
 mod publishing;
 mod rare;
-mod wire;
 
 use crate::Config;
 use arcly_core::health::Health;
+use arcly_core::net::fan_out::Flushers;
+use arcly_core::net::now;
 #[cfg(feature = "tls")]
 use arcly_core::net::tls::TlsConfig;
 use arcly_core::{
@@ -19,7 +19,6 @@ use arcly_core::{
     run_tcp_ingest_server,
 };
 use connection::Shared;
-use flusher::Flushers;
 use pace::{Pacer, SAMPLE_EVERY, Tick};
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -172,7 +171,10 @@ impl InboundProtocol for RtmpServer {
             ctx,
             config,
             pacer: Arc::clone(&pacer),
-            flushers: Flushers::default(),
+            flushers: {
+                let pacer = Arc::clone(&pacer);
+                Flushers::ticking(move || pacer.tick())
+            },
         });
         let serving = self.run(listener, tcp, shared, shutdown);
         tokio::select! {
@@ -194,10 +196,10 @@ async fn keep_pace(pacer: Arc<Pacer>, mut tick: Tick) -> Infallible {
         } else {
             20 * SAMPLE_EVERY
         };
-        let due = connection::now() + every;
+        let due = now() + every;
         tokio::time::sleep_until(due.into()).await;
         if pacer.has_viewers() {
-            pacer.set(tick.sample(connection::now().saturating_duration_since(due)));
+            pacer.set(tick.sample(now().saturating_duration_since(due)));
         }
     }
 }

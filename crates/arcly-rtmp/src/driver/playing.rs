@@ -1,13 +1,14 @@
 //! What a connection plays.
 
 use super::NAME;
-use super::connection::{Connection, now};
+use super::connection::Connection;
 use super::outcome::{ConnectionError, play_refusal};
 use super::pace::Pacer;
 use crate::egress::{Accepts, FlvPackager, FlvPacket, FlvVariant, Misses};
 use crate::proto::capabilities::Capabilities;
 use crate::proto::session::{MessageStreamId, PlayControl, PlayEnd, PlayRequest};
 use crate::proto::status::StatusCode;
+use arcly_core::net::now;
 use arcly_core::{Credentials, PlaySession, Rendition, StartAt, StreamError, StreamKey};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -56,7 +57,7 @@ impl Play {
     }
 }
 
-/// A viewer that is served. What it is sent stands in its connection's [`Wire`](super::wire::Wire).
+/// A viewer that is served. What it is sent stands in its connection's [`Wire`](super::feeds::Wire).
 struct Viewer {
     session: Arc<PlaySession>,
     ended: Pin<Box<dyn Future<Output = ()> + Send>>,
@@ -171,14 +172,19 @@ impl Connection {
             let packets = viewer
                 .rendition
                 .subscribe_from(self.config.play_start.into());
-            self.wire.lock().feed(stream, &viewer.session, packets);
+            self.wire
+                .lock()
+                .media()
+                .feed(stream, &viewer.session, packets);
         }
-        self.wire.lock().want(stream, play.audio, play.video);
+        self.wire
+            .lock()
+            .media()
+            .want(stream, play.audio, play.video);
         self.shared.flushers.join(
             viewer.session.handle().session(),
             variant,
             &viewer.rendition,
-            &self.shared.pacer,
             &self.wire,
         );
         play.state = State::Playing(Box::new(viewer));
@@ -210,7 +216,7 @@ impl Connection {
     pub(super) fn play_ended(&mut self, stream: MessageStreamId, end: PlayEnd) {
         match self.plays.iter().position(|play| play.stream == stream) {
             Some(index) => self.end_play(index, end),
-            None => self.wire.lock().unfeed(stream),
+            None => self.wire.lock().media().unfeed(stream),
         }
     }
 
@@ -218,7 +224,7 @@ impl Connection {
         let Some(play) = self.plays.get_mut(index) else {
             return;
         };
-        self.wire.lock().unfeed(play.stream);
+        self.wire.lock().media().unfeed(play.stream);
         let key = play.request.key.clone();
         info!(stream = %key, ?end, "playing ended");
         let waits = self.session.end_play(play.stream, end, now());
@@ -246,7 +252,7 @@ impl Connection {
         let mut plays = self.plays.iter();
         if let Some(index) = plays.position(|play| play.stream == stream) {
             let play = self.plays.remove(index);
-            self.wire.lock().unfeed(stream);
+            self.wire.lock().media().unfeed(stream);
             info!(stream = %play.request.key, "the player stopped");
         }
     }
@@ -261,17 +267,23 @@ impl Connection {
             PlayControl::Video(wanted) => play.video = wanted,
             PlayControl::Pause => {
                 play.paused = true;
-                self.wire.lock().pause(stream);
+                self.wire.lock().media().pause(stream);
             }
             PlayControl::Restart => {
                 play.paused = false;
                 if let State::Playing(viewer) = &play.state {
                     let packets = viewer.rendition.subscribe_from(StartAt::LatestKeyframe);
-                    self.wire.lock().feed(stream, &viewer.session, packets);
+                    self.wire
+                        .lock()
+                        .media()
+                        .feed(stream, &viewer.session, packets);
                 }
             }
         }
-        self.wire.lock().want(stream, play.audio, play.video);
+        self.wire
+            .lock()
+            .media()
+            .want(stream, play.audio, play.video);
     }
 
     /// Ends plays whose stream has turned out to have nothing for the player: its tracks were not known when it came.
@@ -291,7 +303,7 @@ impl Connection {
     /// Ends all plays as the server stops.
     pub(super) fn end_all_plays(&mut self) {
         for play in self.plays.drain(..) {
-            self.wire.lock().unfeed(play.stream);
+            self.wire.lock().media().unfeed(play.stream);
             self.session.end_play(play.stream, PlayEnd::ByHost, now());
         }
         self.session.hang_up();

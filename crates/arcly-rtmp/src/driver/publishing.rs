@@ -5,6 +5,7 @@ use super::connection::Connection;
 use super::outcome::{ConnectionError, end, refusal};
 use crate::flv::Drops;
 use crate::proto::session::{MessageStreamId, PublishRequest};
+use arcly_core::net::now;
 use arcly_core::{Credentials, EndReason, MediaFrame, PublishSession, StreamError, StreamKey};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -52,8 +53,7 @@ impl Connection {
                 self.publications
                     .push(Publication::new(stream, publication));
                 self.rare.raise();
-                self.session
-                    .accept_publish(stream, super::connection::now())
+                self.session.accept_publish(stream, now())
             }
             Err(source) => {
                 let description = source.to_string();

@@ -1,6 +1,7 @@
 //! One tag, serialised once for RTMP and for FLV over HTTP.
 
 use crate::flv::{Tag, TagKind};
+use arcly_core::net::fan_out::WireBytes;
 use arcly_core::{LogItem, Timestamp};
 use bytes::{BufMut, Bytes, BytesMut};
 use std::iter;
@@ -193,6 +194,16 @@ impl LogItem for FlvPacket {
 
     fn wakes(&self) -> bool {
         self.wakes
+    }
+}
+
+impl WireBytes for FlvPacket {
+    fn as_wire(&self) -> &[u8] {
+        self.as_chunks()
+    }
+
+    fn wire(&self) -> Bytes {
+        self.chunks()
     }
 }
 

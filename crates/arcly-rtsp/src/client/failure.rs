@@ -4,22 +4,16 @@ use crate::Error;
 use crate::proto::client::{End, InvalidUrl, Stage};
 use arcly_core::mux::MuxError;
 use arcly_core::net::DialError;
+use arcly_core::relay::SocketError;
 use arcly_core::{EndReason, StreamError};
-use std::io;
-use std::time::Duration;
 
 /// Why an attempt failed. None of the texts holds a secret.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
     #[error(transparent)]
     Dial(#[from] DialError),
-    #[error("{action}: {source}")]
-    Io {
-        action: &'static str,
-        source: io::Error,
-    },
-    #[error("the server takes nothing for {0:?}")]
-    WriteTimeout(Duration),
+    #[error(transparent)]
+    Socket(#[from] SocketError),
     #[error("the server closed the connection while {0} was waited for")]
     ClosedByServer(Stage),
     #[error(transparent)]
@@ -55,9 +49,6 @@ pub(super) enum Failure {
 impl Failure {
     /// Whether nothing more can be said on the connection.
     pub(super) const fn is_of_connection(&self) -> bool {
-        matches!(
-            self,
-            Self::ClosedByServer(_) | Self::Io { .. } | Self::WriteTimeout(_)
-        )
+        matches!(self, Self::ClosedByServer(_) | Self::Socket(_))
     }
 }

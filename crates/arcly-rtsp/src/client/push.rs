@@ -1,12 +1,13 @@
 //! A local stream, sent to a remote server.
 
 use super::failure::Failure;
-use super::link::{Link, Progress, now};
+use super::link::{Link, Progress};
 use super::relay::{Attempt, Errand, Opened, Relay, TransportPolicy, relay_settings};
 use super::sending::{Announcement, catch_up};
 use crate::pacing::Burst;
 use crate::proto::client::{ClientConfig, ClientSession, Event, Presentation, RemoteUrl};
 use arcly_core::health::Health;
+use arcly_core::net::now;
 use arcly_core::relay::RelayStatus;
 use arcly_core::rtp::{RtpFrame, RtpPackager, RtpVariant};
 use arcly_core::{

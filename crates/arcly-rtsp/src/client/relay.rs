@@ -1,13 +1,13 @@
 //! What pulling and pushing have in common: their settings, and opening a connection.
 
 use super::failure::Failure;
-use super::link::{Link, Progress, now};
+use super::link::{Link, Progress};
 use crate::proto::client::{
     Carriage, ClientConfig, ClientSession, End, Event, Presentation, RemoteUrl,
 };
 use arcly_core::IngestContext;
-use arcly_core::net::Dialer;
-use arcly_core::relay::{self, MAX_TURNS, Outcome, RelayStatus, Supervisor};
+use arcly_core::net::{Dialer, now};
+use arcly_core::relay::{self, MAX_TURNS, Outcome, RelayStatus, SocketError, Supervisor};
 use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -210,7 +210,7 @@ impl Relay {
             return Err(Failure::NoTracks);
         }
         let local = link.transport().tcp().local_addr();
-        let local = local.map_err(|source| Failure::Io {
+        let local = local.map_err(|source| SocketError::Io {
             action: "asking for our address",
             source,
         })?;

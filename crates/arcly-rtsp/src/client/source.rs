@@ -2,11 +2,12 @@
 
 use super::demand::{Current, OnDemand};
 use super::failure::Failure;
-use super::link::{Link, Progress, now};
+use super::link::{Link, Progress};
 use super::relay::{Attempt, Errand, Opened, Relay, TransportPolicy, relay_settings};
 use crate::proto::client::{ClientConfig, ClientSession, End, Event, Presentation, RemoteUrl};
 use arcly_core::health::Health;
 use arcly_core::mux::{Demuxer, DemuxerFactory};
+use arcly_core::net::now;
 use arcly_core::relay::RelayStatus;
 use arcly_core::rtp::PayloadFormat;
 use arcly_core::{

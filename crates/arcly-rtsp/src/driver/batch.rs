@@ -1,37 +1,25 @@
 //! What most viewers of a rendition are sent next, made ready once.
 
+use arcly_core::net::fan_out::{self, Batch as _, Joined};
 use arcly_core::rtp::RtpFrame;
 use std::cell::RefCell;
-use std::io::IoSlice;
 
-/// Longer batches are written in pieces: past this, copying them costs more than it saves.
-const MAX_BYTES: usize = 64 << 10;
 /// How many sends are kept ready for UDP: a round takes two, sound and a picture.
 const KEPT: usize = 8;
 
 /// What one viewer was sent, for the next, who is likely sent the same.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
-    joined: Joined,
+    /// Frames as connections take them.
+    pub(super) joined: Joined<RtpFrame>,
     datagrams: [Datagrams; KEPT],
     oldest: usize,
-    /// Whether there are several viewers to write to.
-    is_shared: bool,
-}
-
-/// Frames as connections take them, joined: one buffer and a plain `send` are cheaper than several slices.
-#[derive(Debug, Default)]
-struct Joined {
-    /// The first of the frames. Held, so that no other frame can come to stand at its address.
-    first: Option<RtpFrame>,
-    count: usize,
-    bytes: Vec<u8>,
 }
 
 /// The packets of frames of one track without what stands between them: back to back, as a segmented send takes them.
 #[derive(Debug, Default)]
 pub(super) struct Datagrams {
-    /// The first of the frames. Held, as in [`Joined`].
+    /// The first of the frames. Held, so that no other frame can come to stand at its address.
     first: Option<RtpFrame>,
     count: usize,
     bytes: Vec<u8>,
@@ -54,53 +42,24 @@ fn address(frame: &RtpFrame) -> *const u8 {
     frame.interleaved().as_ptr()
 }
 
-impl Batch {
-    /// For one viewer alone: the thread's, so that viewers need not have buffers of their own.
-    pub(super) fn with_own<T>(write: impl FnOnce(&mut Self) -> T) -> T {
-        OF_THREAD.with_borrow_mut(|batch| {
-            batch.begin(1);
-            let written = write(batch);
-            batch.end();
-            written
-        })
-    }
-
-    /// Begins a round of writing to `viewers`.
-    pub(super) fn begin(&mut self, viewers: usize) {
-        self.end();
-        self.is_shared = viewers > 1;
-    }
-
-    /// Lets go of all frames.
-    pub(super) fn end(&mut self) {
-        self.joined.first = None;
+impl fan_out::Batch for Batch {
+    fn begin(&mut self, viewers: usize) {
+        self.joined.begin(viewers);
         for datagrams in &mut self.datagrams {
             datagrams.first = None;
         }
     }
+}
 
-    /// The `bytes` bytes of `slices`, which are those of the frames from `first` on, in one piece; `None` where they are better written as they
-    /// are.
-    pub(super) fn joined(
-        &mut self,
-        first: &RtpFrame,
-        slices: &[IoSlice<'_>],
-        bytes: usize,
-    ) -> Option<&[u8]> {
-        if !self.is_shared || bytes > MAX_BYTES || slices.len() < 2 {
-            return None;
-        }
-        let joined = &mut self.joined;
-        // Frames follow each other in one order only, so the first and how many there are tell all.
-        let held = joined.first.as_ref().map(address);
-        if held != Some(address(first)) || joined.count != slices.len() {
-            joined.bytes.clear();
-            let all = slices.iter();
-            all.for_each(|slice| joined.bytes.extend_from_slice(slice));
-            joined.first = Some(first.clone());
-            joined.count = slices.len();
-        }
-        Some(&joined.bytes)
+impl Batch {
+    /// For one viewer alone: the thread's, so that viewers need not have buffers of their own.
+    pub(super) fn with_own<T>(write: impl FnOnce(&mut Self) -> T) -> T {
+        OF_THREAD.with_borrow_mut(|batch| {
+            let written = write(batch);
+            // Nothing that is held keeps frames alive.
+            batch.begin(1);
+            written
+        })
     }
 
     /// The packets of `frames`, the first of which is `first`, for UDP: frames of one track that follow each other.

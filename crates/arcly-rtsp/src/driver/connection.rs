@@ -2,25 +2,26 @@
 
 use super::NAME;
 use super::access::PasswordLookup;
+use super::batch::Batch;
 use super::feed::Feed;
-use super::flusher::Flushers;
 use super::outcome::ConnectionError;
+use super::player::{PlayEnd, Player, Wire};
 use super::playing::Play;
 use super::publishing::Publication;
 use super::udp::{Datagram, INBOX, Link, UdpMedia};
-use super::wire::{PlayEnd, Wire};
 use crate::Config;
 use crate::proto::session::{
     Access, ConnectionSetup, Event, Input, Output, Refusal, ServerSession,
 };
 use arcly_core::mux::DemuxerFactory;
-use arcly_core::net::Rate;
+use arcly_core::net::fan_out::Flushers;
 #[cfg(feature = "tls")]
 use arcly_core::net::tls::TlsConfig;
+use arcly_core::net::{Rate, now};
+use arcly_core::rtp::RtpVariant;
 use arcly_core::{
     EndReason, EventKind, Handshake, IngestContext, TcpConnection, TrackId, Transport,
 };
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::io;
@@ -28,34 +29,23 @@ use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::time::{Duration, Instant, SystemTime};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use std::task::{Context, Poll, ready};
+use std::time::{Instant, SystemTime};
 use tokio::sync::mpsc;
-use tokio::time::{Sleep, sleep_until, timeout};
+use tokio::time::{Sleep, sleep_until};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 use tracing::{debug, info};
-
-/// How much is read at once. A session copies what it keeps, so one buffer serves all connections of a thread.
-const READ_BYTES: usize = 64 << 10;
-
-thread_local! {
-    static READ_BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_BYTES]);
-}
 
 /// How many bytes of replies may wait for a peer that does not take them; it is not read meanwhile.
 const MAX_REPLY_BYTES: usize = 64 << 10;
 /// How many datagrams are taken before other tasks get their turn.
 const DATAGRAMS: usize = 64;
-/// How long a peer has to take the last words before the socket is closed: closing it with unread input would reset the
-/// connection, and the words be lost.
-const LINGER: Duration = Duration::from_millis(500);
 
 /// What all connections of a server have in common.
 pub(super) struct Shared {
     pub(super) ctx: IngestContext,
     pub(super) config: Arc<Config>,
-    pub(super) flushers: Flushers,
+    pub(super) flushers: Flushers<RtpVariant, Player>,
     pub(super) udp: UdpMedia,
     pub(super) passwords: Option<Arc<dyn PasswordLookup>>,
     pub(super) demuxers: Option<Arc<dyn DemuxerFactory>>,
@@ -179,7 +169,7 @@ impl Connection {
         Ok(Self {
             session: ServerSession::new(&config, setup, now()),
             local: stream.tcp().local_addr().ok(),
-            wire: Wire::new(stream, Arc::clone(&config)),
+            wire: Wire::new(stream, Player::new(Arc::clone(&config))),
             peer: SocketAddr::new(peer.ip().to_canonical(), peer.port()),
             ctx: shared.ctx.clone(),
             shared,
@@ -208,7 +198,7 @@ impl Connection {
     async fn serve(&mut self, shutdown: &CancellationToken) -> Result<(), ConnectionError> {
         let result = self.run(shutdown).await;
         self.unpublish().await;
-        self.wire.lock().stop();
+        self.wire.lock().media().stop();
         if let Err(ConnectionError::Session(error)) = &result {
             refused(&self.ctx, self.peer, "protocol", error);
         }
@@ -274,7 +264,8 @@ impl Connection {
         {
             return Poll::Ready(Woken::PlayEnded(PlayEnd::ByHost));
         }
-        if let Poll::Ready(woken) = self.wire.lock().poll_send(cx) {
+        let sent = Batch::with_own(|batch| self.wire.lock().poll_send(cx, batch));
+        if let Poll::Ready(woken) = sent {
             return Poll::Ready(match woken {
                 Ok(end) => Woken::PlayEnded(end),
                 Err(error) => Woken::WriteFailed(error),
@@ -309,23 +300,18 @@ impl Connection {
 
     /// Reads what is there, once; breaks at the end of the input.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<ControlFlow<()>>> {
-        READ_BUFFER.with_borrow_mut(|buffer| {
-            let mut buffer = ReadBuf::new(buffer);
-            match Pin::new(&mut self.wire.lock().stream).poll_read(cx, &mut buffer) {
-                Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                Poll::Pending => return Poll::Pending,
-            }
-            if buffer.filled().is_empty() {
-                return Poll::Ready(Ok(ControlFlow::Break(())));
-            }
+        let read = self.wire.poll_read(cx, |bytes| {
             let now = now();
-            let wait = self.ingest.charge(buffer.filled().len() as u64, now);
+            let wait = self.ingest.charge(bytes.len() as u64, now);
             self.read_again = (!wait.is_zero()).then(|| now + wait);
-            let input = Input::Receive(buffer.filled());
-            let result = self.session.handle_input(input, now);
-            self.note(result);
-            Poll::Ready(Ok(ControlFlow::Continue(())))
+            self.session.handle_input(Input::Receive(bytes), now)
+        });
+        Poll::Ready(match ready!(read)? {
+            Some(result) => {
+                self.note(result);
+                Ok(ControlFlow::Continue(()))
+            }
+            None => Ok(ControlFlow::Break(())),
         })
     }
 
@@ -349,12 +335,11 @@ impl Connection {
 
     /// The next time at which something is to be done, though nothing comes.
     fn deadline(&self, session: Instant) -> Instant {
-        let (blocked_since, again) = {
+        let limit = self.config.limits.write_timeout;
+        let (stuck, again) = {
             let line = self.wire.lock();
-            (line.blocked_since(), line.again())
+            (line.stuck_at(limit), line.again())
         };
-        let stuck =
-            blocked_since.and_then(|since| since.checked_add(self.config.limits.write_timeout));
         let publication = self.publication.as_ref().and_then(Publication::deadline);
         let others = [stuck, again, publication, self.read_again, self.farewell];
         others.into_iter().flatten().fold(session, Instant::min)
@@ -363,9 +348,9 @@ impl Connection {
     fn deadline_passed(&mut self) -> Result<(), ConnectionError> {
         let now = now();
         let limit = self.config.limits.write_timeout;
-        let blocked_since = self.wire.lock().blocked_since();
-        if blocked_since.is_some_and(|since| now.duration_since(since) >= limit) {
-            self.wire.lock().stuck();
+        let stuck_at = self.wire.lock().stuck_at(limit);
+        if stuck_at.is_some_and(|at| at <= now) {
+            self.wire.lock().media().stuck();
             let failure = self.failure.take();
             return Err(failure.unwrap_or(ConnectionError::WriteTimeout(limit)));
         }
@@ -445,7 +430,7 @@ impl Connection {
             info!(stream = %play.handle().key(), "the player stopped");
         }
         self.starting = None;
-        if self.wire.lock().stop().is_none() && self.farewell.is_some() {
+        if self.wire.lock().media().stop().is_none() && self.farewell.is_some() {
             // It heard the goodbye and says the same.
             self.session.close();
         }
@@ -522,38 +507,10 @@ impl Connection {
         self.play = None;
         let result = self.failure.take().map_or(Ok(()), Err);
         if self.session.is_greeted() {
-            // Whether or not the peer took them and hung up in time, it had its chance.
-            let _ = timeout(LINGER, say_goodbye(&self.wire)).await;
+            self.wire.say_goodbye().await;
         }
         result
     }
-}
-
-/// Writes what is left, and waits for the peer to hang up.
-async fn say_goodbye(wire: &Wire) -> io::Result<()> {
-    poll_fn(|cx| wire.lock().poll_drain(cx)).await?;
-    poll_fn(|cx| Pin::new(&mut wire.lock().stream).poll_shutdown(cx)).await?;
-    poll_fn(|cx| {
-        READ_BUFFER.with_borrow_mut(|buffer| {
-            loop {
-                let mut buffer = ReadBuf::new(buffer);
-                match Pin::new(&mut wire.lock().stream).poll_read(cx, &mut buffer) {
-                    Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {}
-                    other => return other,
-                }
-            }
-        })
-    })
-    .await
-}
-
-/// Tokio's clock, which tests can hold.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the driver is where time comes from"
-)]
-pub(super) fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
 }
 
 /// The time of day, for how old a stream is.

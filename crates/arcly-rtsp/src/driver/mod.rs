@@ -4,18 +4,19 @@ mod access;
 mod batch;
 mod connection;
 mod feed;
-mod flusher;
 mod outcome;
+mod player;
 mod playing;
 mod publishing;
+mod sending;
 mod udp;
-mod wire;
 
 pub use access::PasswordLookup;
 
 use crate::{Config, UdpPorts};
 use arcly_core::health::Health;
 use arcly_core::mux::DemuxerFactory;
+use arcly_core::net::fan_out::Flushers;
 #[cfg(feature = "tls")]
 use arcly_core::net::tls::TlsConfig;
 use arcly_core::{
@@ -23,7 +24,6 @@ use arcly_core::{
     run_tcp_ingest_server,
 };
 use connection::Shared;
-use flusher::Flushers;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::net::TcpListener;

@@ -1,6 +1,6 @@
 //! Why a connection ended, in words for the log.
 
-use super::wire::PlayEnd;
+use super::player::PlayEnd;
 use crate::Error;
 use arcly_core::{EndReason, StreamKey};
 use std::io;

@@ -1,9 +1,9 @@
 //! What a connection plays.
 
 use super::NAME;
-use super::connection::{Connection, Shared, now, wall_now};
+use super::connection::{Connection, Shared, wall_now};
 use super::feed::{Feed, FeedTrack, TrackOut};
-use super::wire::PlayEnd;
+use super::player::PlayEnd;
 use crate::proto::message::StatusCode;
 use crate::proto::range::Range;
 use crate::proto::session::{
@@ -11,6 +11,7 @@ use crate::proto::session::{
 };
 use crate::proto::target::track_control;
 use crate::proto::transport::Pair;
+use arcly_core::net::now;
 use arcly_core::rtp::rtcp::{self, RtcpPacket};
 use arcly_core::rtp::sdp::Origin;
 use arcly_core::rtp::{
@@ -296,7 +297,7 @@ impl Connection {
         let (Some(feed), Some(play)) = (self.starting.take(), &self.play) else {
             return;
         };
-        self.wire.lock().play(feed);
+        self.wire.lock().media().play(feed);
         let stream = play.handle().session();
         let flushers = &self.shared.flushers;
         flushers.join(stream, play.variant, &play.rendition, &self.wire);
@@ -305,13 +306,17 @@ impl Connection {
     /// Sends no media until the next PLAY.
     pub(super) fn pause_play(&mut self) {
         self.starting = None;
-        self.wire.lock().stop();
+        self.wire.lock().media().stop();
     }
 
     /// The play has come to its end from our side.
     pub(super) fn play_ended(&mut self, end: PlayEnd) {
         self.starting = None;
-        self.wire.lock().end();
+        {
+            let mut line = self.wire.lock();
+            let (player, outbox) = line.media_and_outbox();
+            player.end(outbox);
+        }
         let Some(play) = self.play.take() else {
             return;
         };

@@ -1,12 +1,13 @@
 //! What a connection publishes.
 
 use super::NAME;
-use super::connection::{Connection, Shared, now};
+use super::connection::{Connection, Shared};
 use super::outcome::ConnectionError;
 use super::udp::Datagram;
 use crate::proto::message::{StatusCode, interleaved_head};
 use crate::proto::session::{Access, Carriage, Refusal};
 use arcly_core::mux::{Demuxer, DemuxerFactory};
+use arcly_core::net::now;
 use arcly_core::rtp::sdp::{MediaDescription, MediaType, SessionDescription};
 use arcly_core::rtp::{IngestConfig, IngestEvent, IngestTrack, PayloadFormat, RtpIngest};
 use arcly_core::{EndReason, MediaFrame, PublishRequest, PublishSession, StreamError, TrackId};
