@@ -15,7 +15,7 @@ mod server;
 mod statistics;
 pub mod transport;
 
-#[cfg(fuzzing)]
+#[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub use driver::fuzzing;
 

@@ -1,6 +1,6 @@
 //! Sockets, clocks and tasks.
 
-#[cfg(fuzzing)]
+#[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod ports;
 mod publishing;
