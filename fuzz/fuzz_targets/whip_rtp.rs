@@ -49,6 +49,7 @@ async fn run(data: &[u8]) {
     session.publish_frame(picture).expect("live");
     let playback = PlaybackContext::new(Arc::clone(&engine) as _);
     let play = playback.open_play(PlayRequest::new(key)).await;
+    #[expect(clippy::disallowed_methods, reason = "any instant will do")]
     let start = Instant::now();
     let offered = offer("recvonly", false);
     let viewer = Decrypted::viewer(play.expect("live"), &offered, start);
