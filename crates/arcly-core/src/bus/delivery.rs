@@ -83,7 +83,7 @@ impl<T: LogItem + fmt::Debug> fmt::Debug for Shared<T> {
     }
 }
 
-/// One item, borrowed from the log, as [`Subscription::for_each_ready`] hands it out. Dereferences to it.
+/// One item, borrowed from the log, as [`Subscription::for_each_ready`](super::Subscription::for_each_ready) hands it out. Dereferences to it.
 #[derive(Debug, Clone, Copy)]
 pub struct Delivery<'a, T> {
     /// The item.

@@ -61,7 +61,7 @@ impl Default for SubscribeOptions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SubscriptionEnd {
-    /// The publisher ended the stream, and what there was has been read; [`Subscription::total_skipped`] tells what was missed.
+    /// The publisher ended the stream, and what there was has been read; [`Subscription::total_skipped`](super::Subscription::total_skipped) tells what was missed.
     StreamEnded,
     /// The packager of a rendition failed, by a panic or with its runtime; the stream may still be live.
     PackagerFailed,
