@@ -42,10 +42,14 @@ fuzz_target!(|data: &[u8]| {
     let Some((&setting, mut rest)) = data.split_first() else {
         return;
     };
-    let config = match setting & 1 {
+    let mut config = match setting & 1 {
         0 => IngestConfig::datagrams(),
         _ => IngestConfig::reliable(),
     };
+    if setting & 8 != 0 {
+        config.sync_wait = Duration::from_millis(50);
+        config.max_sync_bytes = 4 << 10;
+    }
     let mut ingest = RtpIngest::new(config);
     let mut tracks = 0_u8;
     for place in [usize::from(setting >> 1), usize::from(setting >> 4)] {
@@ -71,7 +75,11 @@ fuzz_target!(|data: &[u8]| {
                 let _ = ingest.handle_rtcp(index, payload, now);
             }
             1 => ingest.handle_timeout(now + Duration::from_millis(200)),
-            2 => ingest.restart(now),
+            2 if payload.is_empty() => ingest.restart(now),
+            2 => {
+                let start = u16::from(*step);
+                ingest.starts_at(index, Some(start), Some(start.into()));
+            }
             kind => {
                 // Mostly the next packet; sometimes one further or before, or a new timestamp.
                 let skip = if kind == 3 { u16::from(step >> 4) } else { 0 };
