@@ -6,8 +6,8 @@ mod server;
 use arcly_core::rtp::rtcp::{self, PictureLoss, RtcpPacket};
 use arcly_core::rtp::{IngestConfig, IngestEvent, IngestTrack, RtpIngest, RtpPacket};
 use arcly_core::{
-    AppSpec, Event, EventKind, FrameFlags, MediaFrame, PlaybackRegistry, StartAt, StreamHandle,
-    StreamKey, TrackId, ViewerLoss,
+    AppSpec, Event, EventBus, EventKind, FrameFlags, MediaFrame, PlaybackRegistry, StartAt,
+    StreamHandle, StreamKey, TrackId, ViewerLoss,
 };
 use arcly_rtsp::proto::message::{Method, name};
 use arcly_rtsp::proto::transport::Transport;
@@ -250,8 +250,17 @@ async fn players_go_on_with_a_publisher_that_comes_back_in_time() {
         }
     };
     next(&mut player, 30).await;
+    let mut events = server.engine.subscribe_events();
     // Aborted, its connection is closed without a word.
     first.abort();
+    let interrupted = async {
+        while let Some(event) = events.recv().await {
+            if matches!(event.kind, EventKind::PublishInterrupted { .. }) {
+                return;
+            }
+        }
+    };
+    timeout(PATIENCE, interrupted).await.expect("it is seen");
     let second = publisher(&server, 100).await;
     next(&mut player, 200).await;
     let later = |two: &[(u32, u16)]| {
