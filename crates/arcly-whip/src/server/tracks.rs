@@ -7,7 +7,10 @@ use arcly_core::transcode::AudioTranscoder;
 use arcly_core::{MediaKind, StreamHandle};
 use std::time::Duration;
 
-/// How long a viewer's answer waits for the codec configs of the stream's tracks.
+/// How long a viewer's answer waits for the first track of a stream: a publisher by WHIP is live once it is answered, and may take seconds to connect then.
+const FIRST_TRACK_WAIT: Duration = Duration::from_secs(8);
+
+/// How long it waits for the codec configs of the other tracks, once there is one.
 const CONFIG_WAIT: Duration = Duration::from_secs(2);
 
 /// What a viewer can be sent.
@@ -60,10 +63,15 @@ pub(super) async fn watched_tracks(
             .any(|section| section.kind == Some(kind) && section.direction.receives())
     };
     let mut subscription = stream.subscribe_resilient();
-    let deadline = tokio::time::sleep(CONFIG_WAIT);
+    let deadline = tokio::time::sleep(FIRST_TRACK_WAIT);
     tokio::pin!(deadline);
+    let mut is_first = true;
     loop {
         let tracks = rtp_tracks(stream);
+        if is_first && !tracks.is_empty() {
+            is_first = false;
+            deadline.set(tokio::time::sleep(CONFIG_WAIT));
+        }
         let has = |kind: MediaKind| tracks.iter().any(|track| track.kind == kind);
         let is_complete = [MediaKind::Video, MediaKind::Audio]
             .into_iter()
