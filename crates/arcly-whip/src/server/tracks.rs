@@ -66,6 +66,9 @@ pub(super) async fn watched_tracks(
     let deadline = tokio::time::sleep(FIRST_TRACK_WAIT);
     tokio::pin!(deadline);
     let mut is_first = true;
+    // Only what was there before counts: a publisher that has just connected may send much of one kind first.
+    let goes_without =
+        [MediaKind::Video, MediaKind::Audio].map(|kind| (kind, is_known_without(stream, kind)));
     loop {
         let tracks = rtp_tracks(stream);
         if is_first && !tracks.is_empty() {
@@ -73,9 +76,9 @@ pub(super) async fn watched_tracks(
             deadline.set(tokio::time::sleep(CONFIG_WAIT));
         }
         let has = |kind: MediaKind| tracks.iter().any(|track| track.kind == kind);
-        let is_complete = [MediaKind::Video, MediaKind::Audio]
+        let is_complete = goes_without
             .into_iter()
-            .all(|kind| !wants(kind) || has(kind) || is_known_without(stream, kind));
+            .all(|(kind, without)| !wants(kind) || has(kind) || without);
         let more = async {
             // Tracks are made known by frames.
             subscription.recv().await.is_some()
