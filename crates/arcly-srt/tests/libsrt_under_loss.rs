@@ -122,8 +122,8 @@ async fn ours_recovers_no_worse_than_libsrt() {
         found.push((rtt, what, missing));
     }
     for (rtt, what, [theirs, to_ours, to_libsrt]) in found {
-        // Chance, and a busy machine, cost some packets either way: up to 2 in 1 000 are not counted.
-        let allowed = theirs + PACKETS / 500;
+        // Chance, and a busy machine, cost some packets either way: up to 5 in 1 000 are not counted.
+        let allowed = theirs + PACKETS / 200;
         assert!(
             to_ours <= allowed && to_libsrt <= allowed,
             "{rtt:?}, {what}: {theirs}, {to_ours}, {to_libsrt}"
